@@ -1,0 +1,98 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings every Swift target shares: language mode 6, strict imports, warnings as errors.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// A module of the daemon, in the order of `ARCHITECTURE.md`'s import table.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "cistern",
+    products: [.executable(name: "cistern", targets: ["cistern"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    ],
+    targets: [
+        // System libraries and the smallest shims over what Swift cannot import.
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CLinux"),
+        .target(name: "CCurlShims", dependencies: ["CCurl"]),
+        .target(name: "CTOML"),
+
+        // The daemon, bottom up.
+        module("Linux", ["CLinux"]),
+        module("Reactor", ["Linux"]),
+        module("HTTP", []),
+        module("OCI", []),
+        module("Telemetry", ["Linux"]),
+        module("Index", ["CSQLite", "OCI", "Linux", "Reactor"]),
+        module("Store", ["COpenSSL", "OCI", "Index", "Linux", "Reactor", "Telemetry"]),
+        module(
+            "Upstream",
+            ["CCurl", "CCurlShims", "OCI", "HTTP", "Linux", "Reactor", "Telemetry"]),
+        module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
+        module("Server", ["HTTP", "Linux", "Reactor", "Telemetry"]),
+        module("API", ["HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
+        module("Configuration", ["CTOML", "OCI", "Linux"]),
+        module(
+            "Daemon",
+            [
+                "API", "Configuration", "HTTP", "Index", "Linux", "OCI", "Reactor", "Registry",
+                "Server", "Store", "Telemetry", "Upstream",
+            ]),
+        .executableTarget(
+            name: "cistern", dependencies: ["Configuration", "Daemon", argumentParser],
+            swiftSettings: settings),
+
+        // Tests: the fakes and scripted upstreams, one target per module, then the whole.
+        .target(
+            name: "TestSupport",
+            dependencies: ["OCI", "Linux", "Reactor", "Upstream"],
+            path: "Tests/TestSupport", swiftSettings: settings),
+        tests("LinuxTests", ["Linux", "TestSupport"]),
+        tests("ReactorTests", ["Linux", "Reactor", "TestSupport"]),
+        tests("HTTPTests", ["HTTP", "TestSupport"]),
+        tests("OCITests", ["OCI", "TestSupport"]),
+        tests("TelemetryTests", ["Telemetry", "TestSupport"]),
+        tests("IndexTests", ["Index", "OCI", "Linux", "Reactor", "TestSupport"]),
+        tests("StoreTests", ["Store", "Index", "OCI", "Linux", "Reactor", "TestSupport"]),
+        tests(
+            "UpstreamTests",
+            ["Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
+        tests("ServerTests", ["Server", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
+        tests("ConfigurationTests", ["Configuration", "OCI", "TestSupport"]),
+        tests(
+            "SimulationTests",
+            [
+                "Registry", "Store", "Index", "Upstream", "OCI", "Linux", "Reactor", "Telemetry",
+                "TestSupport",
+            ]),
+        tests("EndToEndTests", ["TestSupport"]),
+        tests("TidyTests", ["TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11,
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,26 @@
+/* Linux interfaces that `import Glibc` lacks or imports unusably. */
+#pragma once
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+int clinux_epoll_create(void);
+int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t data);
+int clinux_eventfd(void);
+int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length);
+/* Reads one byte at `offset` only if its page is in memory: 1, 0 at the end, -1 with errno. */
+ssize_t clinux_probe_resident(int fd, int64_t offset);
+/* Opens `path` below `directory` without ever waiting for a disk (RESOLVE_CACHED), read-only, no
+   symbolic link followed. -1 with EAGAIN: the look-up would have blocked. */
+int clinux_open_cached(int directory, const char *path);
+int clinux_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
+int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
+int clinux_set_dumpable(int dumpable);
+void clinux_set_thread_name(const char *name);
+int clinux_signalfd(const int *signals, int count);
+int clinux_fcntl_getfl(int fd);
+int clinux_fcntl_setfl(int fd, int flags);
+int clinux_set_cloexec(int fd);
