@@ -87,6 +87,19 @@ final class Connection {
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw error(code) }
     }
 
+    /// How SQLite would look up what `query` asks, for tests.
+    func plan(_ query: Query) throws(IndexError) -> String {
+        var raw: OpaquePointer?
+        let code = sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN " + query.sql, -1, &raw, nil)
+        defer { sqlite3_finalize(raw) }
+        guard code == SQLITE_OK, let raw else { throw error(code) }
+        var plan = ""
+        while sqlite3_step(raw) == SQLITE_ROW {
+            if let line = sqlite3_column_text(raw, 3) { plan += String(cString: line) + "\n" }
+        }
+        return plan
+    }
+
     /// Rows changed since the connection was opened.
     var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
 
