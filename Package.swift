@@ -43,7 +43,7 @@ let package = Package(
 
         // The daemon, bottom up.
         module("Linux", ["CLinux"]),
-        module("Reactor", ["Linux"]),
+        module("Reactor", ["CLinux", "Linux"]),
         module("HTTP", []),
         module("OCI", []),
         module("Telemetry", ["Linux"]),

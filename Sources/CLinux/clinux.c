@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -64,3 +65,5 @@ int clinux_signalfd(const int *signals, int count) {
 int clinux_fcntl_getfl(int fd) { return fcntl(fd, F_GETFL); }
 int clinux_fcntl_setfl(int fd, int flags) { return fcntl(fd, F_SETFL, flags); }
 int clinux_set_cloexec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC); }
+/* Swift sees the structure `flock` where C means the function. */
+int clinux_flock(int fd, int operation) { return flock(fd, operation); }

@@ -5,7 +5,7 @@
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
+
 
 int clinux_epoll_create(void);
 int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t data);
@@ -24,3 +24,4 @@ int clinux_signalfd(const int *signals, int count);
 int clinux_fcntl_getfl(int fd);
 int clinux_fcntl_setfl(int fd, int flags);
 int clinux_set_cloexec(int fd);
+int clinux_flock(int fd, int operation);
