@@ -190,7 +190,7 @@ package actor CurlUpstream: UpstreamClient {
 extension CurlUpstream {
     /// Waits for more of a body; its only consumer calls this.
     func nextChunk(of id: UInt64) async -> Result<Chunk?, UpstreamError> {
-        while let transfer = pool[id] {
+        while let transfer = pool[id], !transfer.isDiscarded {
             if let chunk = transfer.takeChunk() { return .success(chunk) }
             // Resuming the transfer may have delivered something.
             if !transfer.buffer.isEmpty { continue }

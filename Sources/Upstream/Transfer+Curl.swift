@@ -29,7 +29,7 @@ extension Transfer {
         // Bytes arrive as they were hashed (INT-3): no decoding of any kind.
         easy.set(CURLOPT_HTTP_CONTENT_DECODING, false)
         easy.set(CURLOPT_HTTP09_ALLOWED, false)
-        easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1.rawValue))
+        easy.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         easy.set(CURLOPT_BUFFERSIZE, Self.receiveBytes)
     }
 
@@ -47,7 +47,7 @@ extension Transfer {
         let limit = pool.settings.timeouts.connect + .milliseconds(500)
         easy.set(CURLOPT_CONNECTTIMEOUT_MS, limit.wholeMilliseconds)
         // One policy for registry, token endpoint and CDN (TLS-1).
-        easy.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2.rawValue))
+        easy.set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
         easy.set(CURLOPT_SSL_VERIFYPEER, !pool.settings.insecure)
         easy.set(CURLOPT_SSL_VERIFYHOST, pool.settings.insecure ? 0 : 2)
         if let file = pool.settings.caFile {

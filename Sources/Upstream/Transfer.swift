@@ -192,6 +192,7 @@ final class Transfer {
     /// The rest of the body is of no interest: lets a short one run out, cuts a long one.
     func discardRest() {
         isDiscarded = true
+        wakeBody()
         guard outcome == nil else { return }
         if let length = head.contentLength, length - received > Self.discardedBytesMax {
             end(.failure(.cancelled))
