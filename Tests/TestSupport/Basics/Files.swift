@@ -54,6 +54,25 @@ package enum Files {
 
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The names in a directory, sorted; empty if it cannot be read.
+    package static func names(_ path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
     /// Removes a file or a whole tree; what is already gone is fine.
     package static func removeTree(_ path: String) {
         for entry in walk(path).reversed() {
@@ -81,16 +100,8 @@ package enum Files {
                 path: path, isDirectory: isDirectory, size: Int64(status.st_size),
                 diskBytes: Int64(status.st_blocks) * 512, inode: UInt64(status.st_ino))
         ]
-        guard isDirectory, let directory = opendir(path) else { return result }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        for name in names.sorted() { result += walk("\(path)/\(name)") }
+        guard isDirectory else { return result }
+        for name in names(path) { result += walk("\(path)/\(name)") }
         return result
     }
 
