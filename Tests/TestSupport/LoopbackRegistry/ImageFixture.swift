@@ -5,6 +5,10 @@ package struct ImageFixture: Sendable {
         package let mediaType: String
         package let content: TestContent
         package var digest: String { content.digest }
+
+        package init(mediaType: String, content: TestContent) {
+            (self.mediaType, self.content) = (mediaType, content)
+        }
     }
 
     /// The image of one platform.
