@@ -1,6 +1,6 @@
 import Glibc
 
-/// The thread that formats queued events and writes them; the only one that may block on the output.
+/// The thread that formats queued events and writes them; it alone may block on the output.
 struct LogWriter {
     /// Formatted bytes after which they are written, so that one batch does not grow the buffer.
     private static let writeBytesMax = 64 * 1024
