@@ -31,7 +31,7 @@ struct SocketActivation: ~Copyable {
     /// Passed sockets nobody has taken yet; this value owns them.
     private var passed: [Passed]
 
-    /// Reads `$LISTEN_PID`, `$LISTEN_FDS` and `$LISTEN_FDNAMES`, removes them and takes the sockets.
+    /// Reads `$LISTEN_PID`, `$LISTEN_FDS` and `$LISTEN_FDNAMES`, removes them, takes the sockets.
     ///
     /// To be called once, at start, before there are threads and before anything is opened. The
     /// sockets become non-blocking and close-on-exec.

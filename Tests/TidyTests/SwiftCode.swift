@@ -19,6 +19,11 @@ struct SwiftCode {
     }
 
     private mutating func step() {
+        // Nearly every byte begins nothing special; asking costs most of this type's time.
+        guard [0x22, 0x23, 0x2F].contains(source[position]) else {
+            position += 1
+            return
+        }
         if starts(with: "//") {
             while position < source.count, source[position] != UInt8(ascii: "\n") { blank() }
         } else if starts(with: "/*") {

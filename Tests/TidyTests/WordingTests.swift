@@ -23,7 +23,7 @@ import Testing
         expectNone(#/\bas!/#, "a wrong type would end the daemon")
         expectNone(#/\bfatalError\(/#, "use precondition with a sentence, for bugs only")
         expectNone(#/\b(let|var) \w+: [\w.<>\[\]: ]+!/#, "implicitly unwrapped properties trap")
-        expectNone(#/-Ounchecked/#, in: SourceTree.allSwift, "checks are part of the product")
+        #expect(!SourceTree.text("Package.swift").contains("Ounchecked"), "checks stay in")
     }
 
     @Test func standardOutputBelongsToTheCommandLine() {
@@ -50,12 +50,12 @@ import Testing
         let ownRules = "Tests/TidyTests/"
         for file in SourceTree.allSwift + SourceTree.native where !file.path.hasPrefix(ownRules) {
             for (index, line) in file.lines.enumerated() {
-                #expect(
-                    !line.contains(#/\b(FIXME|XXX)\b/#), "\(file):\(index + 1): finish it first")
-                let isNumbered = line.contains(#/\bTODO\(#\d+\)/#)
-                #expect(
-                    !line.contains(#/\bTODO\b/#) || isNumbered,
-                    "\(file):\(index + 1): a TODO names its issue: TODO(#12)")
+                if line.contains("FIXME") || line.contains("XXX") {
+                    Issue.record("\(file):\(index + 1): finish it first")
+                }
+                if line.contains("TODO"), !line.contains(#/\bTODO\(#\d+\)/#) {
+                    Issue.record("\(file):\(index + 1): a TODO names its issue: TODO(#12)")
+                }
             }
         }
     }
