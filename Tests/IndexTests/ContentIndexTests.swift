@@ -1,6 +1,6 @@
-import Glibc
 import OCI
 import Reactor
+import TestSupport
 import Testing
 
 @testable import Index
@@ -144,7 +144,7 @@ struct ContentIndexTests {
     }
 
     @Test func aRestart_keepsEverything() async throws {
-        let scratch = Scratch()
+        let scratch = try TemporaryDirectory()
         let fixture = try IndexFixture(scratch)
         try await fixture.image(1, [2], at: 5)
         try await fixture.blob(2, at: 6)
@@ -160,7 +160,9 @@ struct ContentIndexTests {
             try again.index.tag(repository: hub, name: app, IndexFixture.tag("v1"))?.digest
                 == IndexFixture.digest(1))
         await again.index.close()
-        await #expect(throws: IndexError.closed) { try await again.index.touch([.init(digest: IndexFixture.digest(1), stamp: 9)]) }
+        await #expect(throws: IndexError.closed) {
+            try await again.index.touch([UseMark(digest: IndexFixture.digest(1), stamp: 9)])
+        }
     }
 
     @Test func aForgottenManifest_leavesItsChildrenAsRoots() async throws {

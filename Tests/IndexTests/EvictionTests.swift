@@ -1,5 +1,6 @@
 import OCI
 import Reactor
+import TestSupport
 import Testing
 
 @testable import Index
@@ -105,7 +106,7 @@ struct EvictionTests {
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func eviction_agreesWithANaiveModel(seed: UInt64) async throws {
         print("seed \(seed)")
-        var generator = SeededGenerator(seed: seed)
+        var generator = Dice(seed: seed)
         let fixture = try IndexFixture()
         var model = ImageModel()
         var stamp: Int64 = 0

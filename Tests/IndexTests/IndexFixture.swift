@@ -1,60 +1,20 @@
-import Glibc
 import OCI
 import Reactor
+import TestSupport
 
 @testable import Index
 
-/// A directory that is gone with its last owner.
-final class Scratch: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/cistern-index-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { preconditionFailure("mkdtemp") }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit {
-        _ = nftw(path, { path, _, _, _ in remove(path) }, 16, FTW_DEPTH | FTW_PHYS)
-    }
-
-    /// Bytes on disk of all files in the directory.
-    var disk: Int64 {
-        var sum: Int64 = 0
-        guard let directory = opendir(path) else { return 0 }
-        defer { closedir(directory) }
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            var status = stat()
-            guard name != "..", name != ".", lstat("\(path)/\(name)", &status) == 0 else { continue }
-            sum += Int64(status.st_blocks) * 512
-        }
-        return sum
-    }
-
-    var names: [String] {
-        var names: [String] = []
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-}
+/// The simulation's generator; TestSupport has another of that name.
+typealias Dice = Reactor.SeededGenerator
 
 /// An index in a directory of its own, with short words for what tests do to it.
 struct IndexFixture {
-    let scratch: Scratch
+    let scratch: TemporaryDirectory
     let clock: ManualClock
     let index: ContentIndex
 
-    init(_ scratch: Scratch = Scratch(), clock: ManualClock = ManualClock()) throws {
+    init(_ scratch: TemporaryDirectory? = nil, clock: ManualClock = ManualClock()) throws {
+        let scratch = try scratch ?? TemporaryDirectory()
         self.scratch = scratch
         self.clock = clock
         index = try ContentIndex.open(
@@ -65,7 +25,7 @@ struct IndexFixture {
     /// A digest that stands for `number`.
     static func digest(_ number: Int, _ algorithm: Digest.Algorithm = .sha256) -> Digest {
         var bytes = [UInt8](repeating: 0, count: algorithm.byteCount)
-        var generator = SeededGenerator(seed: UInt64(truncatingIfNeeded: number))
+        var generator = Dice(seed: UInt64(truncatingIfNeeded: number))
         for place in bytes.indices { bytes[place] = UInt8.random(in: 0...255, using: &generator) }
         guard let digest = Digest(algorithm, bytes: bytes) else { preconditionFailure("digest") }
         return digest
@@ -103,7 +63,8 @@ struct IndexFixture {
 
     /// Evicts and gives the numbers of what went.
     func evict(
-        bytes: Int64, kept: [Int] = [], among known: [Int], claim: @escaping @Sendable ([Digest]) -> Bool = { _ in true }
+        bytes: Int64, kept: [Int] = [], among known: [Int],
+        claim: @escaping @Sendable ([Digest]) -> Bool = { _ in true }
     ) async throws -> [Int] {
         let gone = try await index.evict(
             EvictionRequest(bytes: bytes, kept: kept.map { Self.digest($0) }), claim: claim)
