@@ -52,7 +52,9 @@ final class Connection {
         return sqlite3_column_int64(raw, 0)
     }
 
-    /// The prepared statement of `query`, ready to be bound. Only one use of each at a time.
+    /// The prepared statement of `query`, ready to be bound.
+    ///
+    /// Only one use of each at a time.
     func statement(_ query: Query) throws(IndexError) -> Statement {
         if let raw = statements[query.rawValue] { return Statement(raw, of: self) }
         var raw: OpaquePointer?
@@ -79,8 +81,9 @@ final class Connection {
         }
     }
 
-    /// Moves the whole write-ahead log into the database and truncates it. A checkpoint that meets
-    /// a reader is left for the next time.
+    /// Moves the whole write-ahead log into the database and truncates it.
+    ///
+    /// A checkpoint that meets a reader is left for the next time.
     func checkpoint() throws(IndexError) {
         let code = sqlite3_wal_checkpoint_v2(
             handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)

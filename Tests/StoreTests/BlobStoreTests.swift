@@ -159,7 +159,8 @@ struct BlobStoreTests {
         let fixture = try StoreFixture(directory)
         var status = stat()
         #expect(stat(root, &status) == 0 && status.st_mode & 0o777 == 0o700)
-        #expect(fixture.events.count { if case .permissionsFixed = $0 { true } else { false } } == 1)
+        #expect(
+            fixture.events.count { if case .permissionsFixed = $0 { true } else { false } } == 1)
     }
 
     @Test func recency_doesNotFollowAClockThatJumps() async throws {

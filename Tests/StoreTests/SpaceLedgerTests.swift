@@ -119,7 +119,8 @@ struct StreamingHashTests {
             StreamingHash.digest(of: abc, .sha256).description
                 == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
         #expect(
-            StreamingHash.digest(of: abc, .sha512).hex.hasPrefix("ddaf35a193617abacc417349ae204131"))
+            StreamingHash.digest(of: abc, .sha512).hex.hasPrefix("ddaf35a193617abacc417349ae204131")
+        )
     }
 
     @Test func piecesHashAsTheWhole() {

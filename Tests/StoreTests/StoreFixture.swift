@@ -77,7 +77,8 @@ struct StoreFixture {
         }
     }
 
-    static func append(_ bytes: [UInt8], to writer: BlobWriter, piece: Int = 64 << 10) async throws {
+    static func append(_ bytes: [UInt8], to writer: BlobWriter, piece: Int = 64 << 10) async throws
+    {
         var offset = 0
         while offset < bytes.count {
             let end = min(offset + piece, bytes.count)
