@@ -3,6 +3,7 @@ import Configuration
 import Linux
 import Reactor
 import Server
+import Store
 import Telemetry
 
 /// The running daemon and its life.
@@ -170,8 +171,9 @@ actor Daemon {
 
     private func watchSignals() throws(DaemonError) {
         do throws(Errno) {
-            signals = try runtime.signals.watch(on: runtime.home) { [weak self, runtime] meaning in
-                runtime.home.spawn { await self?.received(meaning) }
+            // The daemon lives as long as the process.
+            signals = try runtime.signals.watch(on: runtime.home) { [runtime, self] meaning in
+                runtime.home.spawn { await self.received(meaning) }
             }
         } catch {
             throw DaemonError(.unavailable, "cannot watch signals: \(error)")
