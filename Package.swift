@@ -63,7 +63,7 @@ let package = Package(
                 "Server", "Store", "Telemetry", "Upstream",
             ]),
         .executableTarget(
-            name: "cistern", dependencies: ["Configuration", "Daemon", argumentParser],
+            name: "cistern", dependencies: ["Configuration", "Daemon", "Linux", argumentParser],
             swiftSettings: settings),
 
         // Tests: the fakes and scripted upstreams, one target per module, then the whole.

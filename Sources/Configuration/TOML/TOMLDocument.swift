@@ -98,6 +98,7 @@ enum TOMLDocument {
 
     /// The parser's message without its preamble.
     private static func wording(_ message: String) -> String {
+        if message.contains("TOML_MAX_NESTED_VALUES") { return "values are nested too deep" }
         guard message.hasPrefix("Error while parsing "), let colon = message.firstIndex(of: ":")
         else { return message.prefix(1).lowercased() + message.dropFirst() }
         return message[message.index(after: colon)...].drop { $0 == " " }.description
