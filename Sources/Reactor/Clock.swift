@@ -53,13 +53,29 @@ package enum LoopClock: Sendable {
         }
     }
 
-    /// Seconds since 1970, for what outlives the process and for dates in answers.
+    /// Seconds since 1970 for ages that outlive the process.
+    ///
+    /// Read once and carried on by the monotonic clock, so that a jump of the wall clock neither
+    /// ages nor rejuvenates anything (OPS-4).
     package var wallSeconds: Int64 {
+        switch self {
+        case .system:
+            Self.anchor.wall &+ (Self.read(CLOCK_BOOTTIME) &- Self.anchor.boot) / 1_000_000_000
+        case .manual(let clock): clock.wallSeconds
+        }
+    }
+
+    /// Seconds since 1970 as the wall clock says now, for dates in answers and logs.
+    package var dateSeconds: Int64 {
         switch self {
         case .system: Self.read(CLOCK_REALTIME) / 1_000_000_000
         case .manual(let clock): clock.wallSeconds
         }
     }
+
+    private static let anchor = (
+        wall: read(CLOCK_REALTIME) / 1_000_000_000, boot: read(CLOCK_BOOTTIME)
+    )
 
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
