@@ -55,7 +55,7 @@ let package = Package(
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
         module("Server", ["HTTP", "Linux", "Reactor", "Telemetry"]),
         module("API", ["HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
-        module("Configuration", ["CTOML", "OCI", "Linux"]),
+        module("Configuration", ["CTOML", "Linux"]),
         module(
             "Daemon",
             [

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import Daemon
 
 /// The command `cistern`.
 @main
@@ -13,8 +13,8 @@ struct Cistern: ParsableCommand {
 
             \(ExitStatus.help)
             """,
-        version: "cistern \(Release.version)",
-        subcommands: [Serve.self, Check.self, Hosts.self, Version.self],
+        version: "cistern \(Version.number)",
+        subcommands: [Serve.self, Check.self, Hosts.self, VersionCommand.self],
         defaultSubcommand: Serve.self)
 
     /// Turns down a mistyped command before it is taken for an argument of `serve`.

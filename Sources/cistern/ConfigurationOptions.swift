@@ -5,7 +5,8 @@ import Configuration
 struct ConfigurationOptions: ParsableArguments {
     @Option(
         name: [.customShort("c"), .customLong("config")],
-        help: ArgumentHelp("The configuration file; without it what is built in holds.",
+        help: ArgumentHelp(
+            "The configuration file; without it what is built in holds.",
             valueName: "file"))
     var file: String?
 

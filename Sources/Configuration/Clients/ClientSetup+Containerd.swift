@@ -11,10 +11,12 @@ extension ClientSetup {
 
     private func hostsFile(_ target: Target) throws(Failure) -> String {
         let cache = try containerdAddress(target)
-        let directory = target.registry.contains(":")
+        let directory =
+            target.registry.contains(":")
             ? target.registry.split(separator: ":").joined(separator: "_") + "_" : target.registry
         let last = fallsBack ? RegistryAlias.usualUpstream(of: target.registry) : cache
-        let comment = fallsBack
+        let comment =
+            fallsBack
             ? "asked when the cache does not answer" : "the cache too: nothing else is ever asked"
         return """
             # /etc/containerd/certs.d/\(directory)/hosts.toml
@@ -37,7 +39,8 @@ extension ClientSetup {
 
     /// A dead cache must cost next to nothing; containerd would wait 30 s.
     private var dialTimeout: String {
-        let isLocal = server.host == "localhost"
+        let isLocal =
+            server.host == "localhost"
             || IPAddress(parsing: server.host.filter { $0 != "[" && $0 != "]" })?.isLoopback == true
         return isLocal ? "200ms" : "1s"
     }

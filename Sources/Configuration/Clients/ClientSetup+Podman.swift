@@ -31,7 +31,8 @@ extension ClientSetup {
 
     /// These clients send no `ns`: the prefix becomes the first part of the image's name.
     private func podmanLocation(_ target: Target) throws(Failure) -> String {
-        let authority = server.description.split(separator: "/", maxSplits: 1)
+        let authority =
+            server.description.split(separator: "/", maxSplits: 1)
             .last.map { $0.drop { $0 == "/" } } ?? ""
         if let prefix = prefix(target) { return "\(authority)/\(prefix)" }
         if isAtRoot(target) { return String(authority) }

@@ -64,7 +64,8 @@ extension Configuration {
         var root = TOMLTable()
         var hasGaps = false
         if let file = source.file {
-            let text = SourceText(name: file.name, text: String(decoding: file.bytes, as: UTF8.self))
+            let text = SourceText(
+                name: file.name, text: String(decoding: file.bytes, as: UTF8.self))
             let parsed = SyntaxRecovery.parse(file.bytes, text, &problems)
             guard let parsed else { return .failure(problems.sorted) }
             root = parsed.table

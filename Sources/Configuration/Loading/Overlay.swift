@@ -120,7 +120,8 @@ struct Overlay {
             root.set(TOMLTable.Entry(key: "listener", value: TOMLNode(content: .array(listeners))))
         }
         if let store = flags.store {
-            let path = store.hasPrefix("/") || store.isEmpty ? store : "\(host.currentDirectory)/\(store)"
+            let path =
+                store.hasPrefix("/") || store.isEmpty ? store : "\(host.currentDirectory)/\(store)"
             root.updateTable("cache") { $0.set(Self.entry("path", path, flag: "--store")) }
         }
         if let size = flags.maxSize {

@@ -83,7 +83,8 @@ enum TOMLDocument {
     private static func place(_ region: ctoml_region, _ origin: Origin) -> Place? {
         guard region.line > 0 else { return nil }
         let shift = region.line == 1 ? origin.columnOffset : 0
-        let width = region.line == region.end_line
+        let width =
+            region.line == region.end_line
             ? Int(region.end_column) - Int(region.column) : 1
         return Place(
             source: origin.source, line: Int(region.line),
