@@ -94,7 +94,9 @@ actor Daemon {
     }
 
     private func adminHandler() -> AdminHandler {
-        runtime.metrics.showConnections(of: listeners)
+        runtime.metrics.http.showConnections { [listeners] in
+            listeners.map { ($0.listener.identity.address, $0.listener.openConnections) }
+        }
         return AdminHandler(metrics: runtime.metrics.metrics, checks: health.checks)
     }
 
