@@ -126,7 +126,7 @@ actor Listings {
                 Descriptor(
                     mediaType: row.mediaType, digest: row.digest, size: row.size,
                     artifactType: row.artifactType,
-                    annotations: JSONValue.stringMap(row.annotations))
+                    annotations: Annotations.decode(row.annotations))
             }
             let index = ReferrersIndex(descriptors).filtered(artifactType: artifactType)
             return .success(
