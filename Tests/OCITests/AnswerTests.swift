@@ -39,18 +39,21 @@ struct AnswerTests {
 
     @Test func tagListIsNeverNull() throws {
         #expect(text(TagList(name: "a/b", tags: []).encode()) == #"{"name":"a/b","tags":[]}"#)
-        let list = try TagList.parse(Array(#"{"name":"x","tags":["b","a","not a tag",5,null]}"#.utf8))
+        let list = try TagList.parse(
+            Array(#"{"name":"x","tags":["b","a","not a tag",5,null]}"#.utf8))
         #expect(list.tags.map(\.text) == ["b", "a"])
         #expect(try TagList.parse(Array(#"{"name":"x","tags":null}"#.utf8)).tags.isEmpty)
         #expect(throws: JSONError.self) { try TagList.parse(Array("[]".utf8)) }
     }
 
-    @Test(arguments: [
-        (nil, nil, ["a", "b", "c"], false), (nil, 2, ["a", "b"], true), (nil, 3, ["a", "b", "c"], false),
-        ("a", nil, ["b", "c"], false), ("a", 1, ["b"], true), ("aa", 1, ["b"], true),
-        ("c", 1, [], false), ("zz", nil, [], false), (nil, 0, [], false), ("", 1, ["a"], true),
-        (nil, -5, [], false),
-    ] as [(String?, Int?, [String], Bool)])
+    @Test(
+        arguments: [
+            (nil, nil, ["a", "b", "c"], false), (nil, 2, ["a", "b"], true),
+            (nil, 3, ["a", "b", "c"], false),
+            ("a", nil, ["b", "c"], false), ("a", 1, ["b"], true), ("aa", 1, ["b"], true),
+            ("c", 1, [], false), ("zz", nil, [], false), (nil, 0, [], false), ("", 1, ["a"], true),
+            (nil, -5, [], false),
+        ] as [(String?, Int?, [String], Bool)])
     func pagesBeginAfterLastAndSayWhetherMoreFollows(
         last: String?, count: Int?, expected: [String], more: Bool
     ) {
@@ -62,7 +65,8 @@ struct AnswerTests {
 
     @Test func errorBodiesEscapeWhatTheyQuote() {
         let body = ErrorBody(
-            .manifestUnknown, "no \"such\" thing\r\n\u{1b}<b>", detail: [("tag", "a\\b"), ("n", "1")])
+            .manifestUnknown, "no \"such\" thing\r\n\u{1b}<b>",
+            detail: [("tag", "a\\b"), ("n", "1")])
         #expect(
             text(body.encode())
                 == #"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no \"such\" thing\u000d\u000a\u001b\u003cb\u003e","#

@@ -21,9 +21,11 @@ struct DigestTests {
 
     @Test(arguments: [
         "", ":", "sha256", "sha256:", "sha256:" + hex256.uppercased(), "SHA256:" + hex256,
-        "sha256:" + hex256.dropLast(), "sha256:" + hex256 + "0", "sha256:" + hex256.dropLast() + "g",
+        "sha256:" + hex256.dropLast(), "sha256:" + hex256 + "0",
+        "sha256:" + hex256.dropLast() + "g",
         "sha256:" + hex512, "sha512:" + hex256, "sha1:" + hex256, "sha256-" + hex256,
-        " sha256:" + hex256, "sha256:" + hex256 + " ", "sha256:" + hex256 + "\n", "blake3:" + hex256,
+        " sha256:" + hex256, "sha256:" + hex256 + " ", "sha256:" + hex256 + "\n",
+        "blake3:" + hex256,
         "sha256:../" + hex256.dropFirst(3), "sha256:" + String(repeating: "é", count: 32),
         "sha256:baddigeststring", "sha512:" + hex512 + "0", String(repeating: "a", count: 100_000),
     ])

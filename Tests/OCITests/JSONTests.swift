@@ -13,7 +13,8 @@ struct JSONTests {
     @Test(arguments: [
         ("null", JSONValue.null), (" true ", .bool(true)), ("false", .bool(false)),
         ("0", .number("0")), ("-12.5e+3", .number("-12.5e+3")), ("\"\"", .string("")),
-        ("[]", .array([])), ("{}", .object([])), ("[1, [2]]", .array([.number("1"), .array([.number("2")])])),
+        ("[]", .array([])), ("{}", .object([])),
+        ("[1, [2]]", .array([.number("1"), .array([.number("2")])])),
         (#"{"a":"b"}"#, .object([JSONMember(key: "a", value: .string("b"))])),
         (#""\"\\\/\b\f\n\r\t""#, .string("\"\\/\u{8}\u{c}\n\r\t")),
         (#""\u0041\u00e9\ud83d\ude00""#, .string("Aé😀")),
@@ -26,8 +27,10 @@ struct JSONTests {
     }
 
     @Test(arguments: [
-        "", " ", "nul", "nulll", "True", "01", "-", "+1", "1.", ".5", "1e", "0x1", "NaN", "Infinity",
-        "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\n\"", "[", "]", "[1", "[1,]", "[,]",
+        "", " ", "nul", "nulll", "True", "01", "-", "+1", "1.", ".5", "1e", "0x1", "NaN",
+        "Infinity",
+        "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\n\"", "[", "]", "[1", "[1,]",
+        "[,]",
         "[1 2]", "{", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:2}", "1 2", "{}{}",
         "\u{feff}{}", "'a'", "/**/1", "<html></html>",
     ])
@@ -112,7 +115,10 @@ struct JSONTests {
                 switch Int.random(in: 0..<4, using: &generator) {
                 case 0: bytes[index] = UInt8.random(in: 0...255, using: &generator)
                 case 1: bytes.remove(at: index)
-                case 2: bytes.insert(Array("{}[]\",:\\0e.-".utf8).randomElement(using: &generator) ?? 0, at: index)
+                case 2:
+                    bytes.insert(
+                        Array("{}[]\",:\\0e.-".utf8).randomElement(using: &generator) ?? 0,
+                        at: index)
                 default: bytes.removeSubrange(index...)
                 }
                 if bytes.isEmpty { break }

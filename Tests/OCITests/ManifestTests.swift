@@ -5,7 +5,10 @@ import Testing
 /// INT-6, INT-8, SWIFT-2, RES-2: what is a manifest, of which type, and what it needs.
 struct ManifestTests {
     static func digest(_ byte: UInt8) -> String {
-        "sha256:" + String(repeating: byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16), count: 32)
+        "sha256:"
+            + String(
+                repeating: byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16),
+                count: 32)
     }
 
     static func descriptor(_ byte: UInt8, size: String = "10", more: String = "") -> String {
@@ -23,7 +26,9 @@ struct ManifestTests {
          \(descriptor(5, more: #","platform":{"os":"linux","architecture":"amd64"},"urls":["http://x"]"#))]}
         """
 
-    private func parse(_ text: String, _ contentType: String? = nil) throws(ManifestError) -> Manifest {
+    private func parse(_ text: String, _ contentType: String? = nil) throws(ManifestError)
+        -> Manifest
+    {
         try Manifest.parse(Array(text.utf8), contentType: contentType)
     }
 
@@ -84,7 +89,8 @@ struct ManifestTests {
         #expect(manifest.referrerArtifactType == "application/sig")
         // What it is attached to is no part of it.
         #expect(manifest.children.count == 1)
-        let artifact = #"{"mediaType":"\#(MediaType.ociArtifact)","blobs":[\#(Self.descriptor(2))]}"#
+        let artifact =
+            #"{"mediaType":"\#(MediaType.ociArtifact)","blobs":[\#(Self.descriptor(2))]}"#
         #expect(try parse(artifact).kind == .artifact)
         #expect(try parse(artifact).children.count == 1)
     }
@@ -115,7 +121,8 @@ struct ManifestTests {
     }
 
     @Test(arguments: [
-        ("", ManifestError.empty), ("<html><body>Sign in</body></html>", .notJSON), ("[]", .notJSON),
+        ("", ManifestError.empty), ("<html><body>Sign in</body></html>", .notJSON),
+        ("[]", .notJSON),
         ("\"x\"", .notJSON), ("{}", .notManifest), (#"{"errors":[]}"#, .notManifest),
         (#"{"token":"x"}"#, .notManifest), ("{", .notJSON), ("\0\0\0", .notJSON),
         (#"{"schemaVersion":1,"fsLayers":[]}"#, .schema1),
@@ -129,7 +136,10 @@ struct ManifestTests {
         (#"{"schemaVersion":2,"layers":{}}"#, .invalid("layers")),
         (#"{"schemaVersion":2,"layers":[5]}"#, .invalid("layers")),
         (#"{"schemaVersion":2,"mediaType":"\#(MediaType.ociManifest)"}"#, .notManifest),
-        (#"{"layers":\#(String(repeating: "[", count: 100))\#(String(repeating: "]", count: 100))}"#, .tooComplex),
+        (
+            #"{"layers":\#(String(repeating: "[", count: 100))\#(String(repeating: "]", count: 100))}"#,
+            .tooComplex
+        ),
     ])
     func whatIsNoManifestIsRefused(text: String, expected: ManifestError) {
         // INT-8: a captive portal binds nothing.
@@ -147,7 +157,8 @@ struct ManifestTests {
 
     @Test(arguments: ["sha256:abc", "sha256:", "", "../../etc/passwd", "SHA256:x", "a:b:c"])
     func digestThatIsNoneIsRefused(digest: String) {
-        let text = #"{"schemaVersion":2,"layers":[{"mediaType":"a/b","digest":"\#(digest)","size":1}]}"#
+        let text =
+            #"{"schemaVersion":2,"layers":[{"mediaType":"a/b","digest":"\#(digest)","size":1}]}"#
         #expect(error(text) == .invalid("layers digest"))
     }
 

@@ -5,7 +5,8 @@ import Testing
 /// The grammar of repository names, tags and references (protocol.md §1.1).
 struct NameTests {
     @Test(arguments: [
-        "a", "library/alpine", "a/blobs/b", "a/manifests/b", "foo.bar/baz_qux/x__y", "a---b", "0/1/2",
+        "a", "library/alpine", "a/blobs/b", "a/manifests/b", "foo.bar/baz_qux/x__y", "a---b",
+        "0/1/2",
         "prometheus/node-exporter", String(repeating: "a", count: 255),
         String(repeating: "4", count: 64),
     ])
