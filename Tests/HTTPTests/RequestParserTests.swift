@@ -78,6 +78,11 @@ struct RequestParserTests {
         #expect(outcome("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == .refused(.http2Preface))
     }
 
+    @Test(arguments: ["SSH-2.0-OpenSSH_9.2\r\n", "GET /\r\n", "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"])
+    func otherProtocolsAreRefusedAfterTheirFirstLine(text: String) {
+        #expect(outcome(text) == .refused(.badRequestLine))
+    }
+
     @Test func oneEmptyLineBeforeARequestIsSkipped() {
         #expect(outcome("\r\n" + request()).status == nil)
         #expect(outcome("\r\n\r\n" + request()).status == 400)
