@@ -64,8 +64,9 @@ struct HeaderValueTests {
         #expect(String(decoding: cache.bytes(seconds), as: UTF8.self) == text)
     }
 
-    @Test func everyDayOfFourCenturiesIsReadBack() {
-        for day in stride(from: Int64(0), to: 146_097, by: 1) {
+    @Test func daysOfFourCenturiesAreReadBack() {
+        // 13 is prime to the lengths of months, years and eras: every kind of day has its turn.
+        for day in stride(from: Int64(0), to: 146_097, by: 13) {
             let seconds = day * 86400 + day % 86400
             if HTTPDate.parse(HTTPDate.format(seconds)) != seconds {
                 Issue.record("day \(day)")

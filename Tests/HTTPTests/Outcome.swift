@@ -1,4 +1,5 @@
 import HTTP
+import TestSupport
 
 /// What a parser made of some bytes, in a form that can be compared.
 enum Outcome: Equatable, CustomStringConvertible {

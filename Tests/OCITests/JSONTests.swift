@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import OCI
@@ -80,7 +81,7 @@ struct JSONTests {
     }
 
     @Test func whatTheWriterWritesTheReaderReads() throws {
-        let seed = UInt64.random(in: 0 ... .max)
+        let seed = SeededGenerator.seedOfThisRun()
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<300 {
             let scalars = (0..<Int.random(in: 0...20, using: &generator)).compactMap { _ in
@@ -105,10 +106,10 @@ struct JSONTests {
     }
 
     @Test func mutatedDocumentsNeverTrap() {
-        let seed = UInt64.random(in: 0 ... .max)
+        let seed = SeededGenerator.seedOfThisRun()
         var generator = SeededGenerator(seed: seed)
         let original = Array(ManifestTests.image.utf8)
-        for _ in 0..<2000 {
+        for _ in 0..<500 {
             var bytes = original
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
                 let index = Int.random(in: 0..<bytes.count, using: &generator)
