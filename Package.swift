@@ -69,7 +69,7 @@ let package = Package(
         // Tests: the fakes and scripted upstreams, one target per module, then the whole.
         .target(
             name: "TestSupport",
-            dependencies: ["OCI", "Linux", "Reactor", "Upstream"],
+            dependencies: ["COpenSSL", "OCI", "Linux", "Reactor", "Upstream"],
             path: "Tests/TestSupport", swiftSettings: settings),
         tests("LinuxTests", ["Linux", "TestSupport"]),
         tests("ReactorTests", ["Linux", "Reactor", "TestSupport"]),

@@ -7,9 +7,7 @@ import Upstream
 
 /// Makes the repositories of a configuration, keeping those that a reload did not change.
 struct RepositoryBuilder {
-    let content: Content
-    let metrics: DaemonMetrics
-    let loop: EventLoop
+    let runtime: Runtime
 
     /// What is in force: the repositories, and from which configuration each was made.
     struct Built: Sendable {
@@ -26,7 +24,7 @@ struct RepositoryBuilder {
         for repository in configuration.repositories {
             built.configurations[repository.name] = repository
             built.metrics[repository.name] =
-                old.metrics[repository.name] ?? metrics.repository(repository.name)
+                old.metrics[repository.name] ?? runtime.metrics.repository(repository.name)
             guard case .proxy(let settings) = repository.kind else { continue }
             let proxy =
                 kept(repository, configuration, old)
@@ -41,7 +39,7 @@ struct RepositoryBuilder {
                 .group(
                     GroupRepository(
                         name: repository.name, members: names.compactMap { proxies[$0] },
-                        content: content)))
+                        content: runtime.content)))
         }
         return built
     }
@@ -81,14 +79,14 @@ struct RepositoryBuilder {
         let upstream: CurlUpstream
         do throws(UpstreamError) {
             upstream = try CurlUpstream(
-                try Self.upstream(name, settings), loop: loop,
+                try Self.upstream(name, settings), loop: runtime.home,
                 events: UpstreamEvents(counting: built.metrics[name]))
         } catch {
             throw DaemonError(.unavailable, "repository \(name): \(error)")
         }
         return ProxyRepository(
             name: name, registry: settings.registry, policy: Self.policy(settings, limits),
-            upstream: upstream, content: content)
+            upstream: upstream, content: runtime.content)
     }
 
     private static func policy(

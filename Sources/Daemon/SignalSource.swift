@@ -4,11 +4,10 @@ import Linux
 import Reactor
 
 /// The signals that mean something to the daemon, read from a descriptor of the loop.
-final class SignalSource {
+final class SignalSource: Sendable {
     enum Meaning: Sendable { case stop, reload }
 
     private let descriptor: FileDescriptor
-    private var watch: Watch?
 
     /// Blocks the signals for this thread and all it starts, so call it first.
     init() throws(Errno) {
@@ -18,9 +17,11 @@ final class SignalSource {
         descriptor = FileDescriptor(owning: raw)
     }
 
-    /// Calls `handler` on `loop` for each signal. Only from the loop.
-    func start(on loop: EventLoop, _ handler: @escaping (Meaning) -> Void) throws(Errno) {
-        watch = try loop.watch(descriptor.raw, [.read]) { [unowned self] _ in
+    /// Calls `handler` on `loop` for each signal, as long as the watch is held. Only from the loop.
+    func watch(
+        on loop: EventLoop, _ handler: @escaping (Meaning) -> Void
+    ) throws(Errno) -> Watch {
+        try loop.watch(descriptor.raw, [.read]) { [self] _ in
             while let signal = next() { handler(signal == SIGHUP ? .reload : .stop) }
         }
     }

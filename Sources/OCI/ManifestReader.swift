@@ -135,8 +135,9 @@ struct ManifestReader {
             throw .ambiguous("its content does not fit its type \(mediaType)")
         }
         // An empty index may say `"manifests":null`; an image says what it is made of.
-        guard shape != nil || expected == .artifact
-            || (expected == .index && document["schemaVersion"] != nil)
+        guard
+            shape != nil || expected == .artifact
+                || (expected == .index && document["schemaVersion"] != nil)
         else { throw .notManifest }
         return expected
     }
@@ -223,8 +224,12 @@ extension ManifestReader {
         guard parts.count == 2, let name = parts.first, let encoded = parts.last,
             Digest.Algorithm(name: name) == nil, !name.isEmpty, !encoded.isEmpty
         else { return false }
-        return name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || "+._-".contains($0)) }
-            && encoded.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "=_-".contains($0)) }
+        return name.allSatisfy {
+            $0.isASCII && ($0.isLowercase || $0.isNumber || "+._-".contains($0))
+        }
+            && encoded.allSatisfy {
+                $0.isASCII && ($0.isLetter || $0.isNumber || "=_-".contains($0))
+            }
     }
 
     private static func annotations(_ value: JSONValue) -> [String: String] {

@@ -48,8 +48,8 @@ package enum IPAddress: Hashable, Sendable {
     func masked(to length: Int) -> IPAddress {
         let hostBits = bitWidth - min(max(length, 0), bitWidth)
         switch self {
-        case .v4(let value): return .v4(value >> UInt32(hostBits) << UInt32(hostBits))
-        case .v6(let value): return .v6(value >> UInt128(hostBits) << UInt128(hostBits))
+        case .v4(let value): return .v4((value >> UInt32(hostBits)) << UInt32(hostBits))
+        case .v6(let value): return .v6((value >> UInt128(hostBits)) << UInt128(hostBits))
         }
     }
 

@@ -3,6 +3,8 @@ struct RedirectChain {
     private(set) var url: RemoteURL
     /// Whether the upstream's credentials may still be sent; once false, false for good.
     private(set) var mayAuthenticate = true
+    /// Whether a redirect has been followed.
+    private(set) var hasMoved = false
     private var hopsLeft: Int
 
     init(from url: RemoteURL, hopsMax: Int) {
@@ -22,6 +24,7 @@ struct RedirectChain {
         }
         if target.origin != url.origin { mayAuthenticate = false }
         hopsLeft -= 1
+        hasMoved = true
         url = target
     }
 }
