@@ -6,8 +6,6 @@ package struct HTTPMetrics: Sendable {
         421, 426, 429, 431, 500, 501, 502, 503, 504, 505, 507,
     ]
 
-    /// Clients' connections that are open, by listener.
-    package let connections: Gauge
     /// Requests by route, method and status: flat, in that order, so that counting hashes nothing.
     private let requests: [BoundCounter]
     private let durations: [BoundHistogram]
@@ -34,8 +32,6 @@ package struct HTTPMetrics: Sendable {
             "cistern_http_requests_in_flight", help: "Requests being answered now.",
             labels: ["route"])
         self.inFlight = RouteLabel.allCases.map { inFlight.bound([$0.rawValue]) }
-        connections = metrics.gauge(
-            "cistern_connections", help: "Open client connections.", labels: ["listener"])
         let rejected = metrics.counter(
             "cistern_connections_rejected_total",
             help: "Connections or requests refused by a limit.", labels: ["reason"])

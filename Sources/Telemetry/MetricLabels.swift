@@ -65,16 +65,16 @@ package enum RejectionReason: String, CaseIterable, Sendable {
     case perAddress = "per_ip"
     /// No file descriptor was left.
     case descriptors
-    /// A request was not received, or a response not taken, in time.
+    /// A TLS hello came to a plain port.
+    case tlsHello = "tls_hello"
+    /// A request was not received in time.
     case timeout
 }
 
 /// Why blobs were evicted.
 package enum EvictionReason: String, CaseIterable, Sendable {
-    /// The store had reached its limit.
+    /// The store had reached its limit, its own or the one that the file system's free space sets.
     case size
-    /// The file system had less free space than is to be kept.
-    case free
 }
 
 /// What re-hashing a stored or received blob found.

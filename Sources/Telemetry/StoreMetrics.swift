@@ -45,9 +45,11 @@ package struct StoreMetrics: Sendable {
         self.verified = boundByCase { verified.bound([$0]) }
     }
 
-    /// Counts an evicted blob.
-    package func evicted(_ bytes: Int64, _ reason: EvictionReason, idleSeconds: Int64) {
-        evictedBlobs[reason]?.add()
+    /// Counts evicted blobs, of which the last had gone unused for so long.
+    package func evicted(
+        _ blobs: Int, bytes: Int64, idleSeconds: Int64, reason: EvictionReason = .size
+    ) {
+        evictedBlobs[reason]?.add(blobs)
         evictedBytes[reason]?.add(Int(bytes))
         evictedIdleSeconds.set(Int(max(0, idleSeconds)))
     }
