@@ -45,11 +45,11 @@ package struct StoreMetrics: Sendable {
         self.verified = boundByCase { verified.bound([$0]) }
     }
 
-    /// Counts evicted blobs, of which the last had gone unused for so long.
+    /// Counts evicted blobs.
     package func evicted(
-        _ blobs: Int, bytes: Int64, idleSeconds: Int64, reason: EvictionReason = .size
+        _ count: Int, _ bytes: Int64, _ reason: EvictionReason, idleSeconds: Int64
     ) {
-        evictedBlobs[reason]?.add(blobs)
+        evictedBlobs[reason]?.add(count)
         evictedBytes[reason]?.add(Int(bytes))
         evictedIdleSeconds.set(Int(max(0, idleSeconds)))
     }
