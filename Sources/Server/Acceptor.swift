@@ -12,7 +12,7 @@ final class Acceptor {
 
     let listener: Listener
     private let handler: any RequestHandler
-    private unowned let state: ServerLoop
+    private let state: ServerLoop
     private let burst: Int
     private let descriptorMax: Int32
     private var watch: Watch?
@@ -31,7 +31,8 @@ final class Acceptor {
 
     func start() throws(Errno) {
         watch = try state.loop.watch(listener.descriptor.raw, [.read, .exclusive]) {
-            [unowned self] _ in acceptReady()
+            // The cycle keeps a serving server alive; `stop` breaks it.
+            [self] _ in acceptReady()
         }
     }
 
@@ -44,7 +45,7 @@ final class Acceptor {
 
     private func pause(for time: Duration) {
         stop()
-        resume = state.loop.timer(after: time) { [unowned self] in
+        resume = state.loop.timer(after: time) { [self] in
             do throws(Errno) {
                 try start()
             } catch {
