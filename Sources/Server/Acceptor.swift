@@ -55,8 +55,11 @@ final class Acceptor {
     }
 
     private func acceptReady() {
-        for _ in 0..<burst {
-            if state.ledger.isFull { return makeRoom() }
+        for count in 0..<burst {
+            if state.ledger.isFull {
+                // Only the event itself says that somebody waits; if more do, it comes again.
+                return count == 0 ? makeRoom() : ()
+            }
             do throws(Errno) {
                 guard let (raw, peer) = try System.accept(listener.descriptor.raw) else { return }
                 admit(FileDescriptor(owning: raw), peer)

@@ -72,13 +72,15 @@ final class Recorder<Value: Sendable>: Sendable {
     var all: [Value] { values.withLock { $0 } }
 }
 
-/// Bytes that differ at every position that matters.
+/// Bytes that differ from block to block and within each.
 func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var generator = SeededGenerator(seed: seed)
+    let block = (0..<512).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + 8)
+    bytes.reserveCapacity(count + block.count)
     while bytes.count < count {
-        withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt64(bytes.count)) { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: block)
     }
     return Array(bytes.prefix(count))
 }
