@@ -43,7 +43,7 @@ let package = Package(
 
         // The daemon, bottom up.
         module("Linux", ["CLinux"]),
-        module("Reactor", ["Linux"]),
+        module("Reactor", ["CLinux", "Linux"]),
         module("HTTP", []),
         module("OCI", []),
         module("Telemetry", ["Linux"]),
@@ -83,6 +83,7 @@ let package = Package(
             ["Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
         tests("ServerTests", ["Server", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
         tests("ConfigurationTests", ["Configuration", "OCI", "TestSupport"]),
+        tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         tests(
             "SimulationTests",
             [

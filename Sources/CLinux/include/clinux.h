@@ -5,7 +5,7 @@
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
+
 
 int clinux_epoll_create(void);
 int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t data);
@@ -24,3 +24,11 @@ int clinux_signalfd(const int *signals, int count);
 int clinux_fcntl_getfl(int fd);
 int clinux_fcntl_setfl(int fd, int flags);
 int clinux_set_cloexec(int fd);
+int clinux_flock(int fd, int operation);
+/* Reads only what is in memory already; -1 with EAGAIN if nothing is. */
+ssize_t clinux_read_resident(int fd, void *buffer, size_t count, int64_t offset);
+/* Bytes sent or queued that the peer has not acknowledged; -1 with errno. */
+int clinux_unacknowledged(int fd);
+/* Makes close() reset the connection instead of ending it in order. */
+int clinux_reset_on_close(int fd);
+int64_t clinux_descriptor_limit(void);

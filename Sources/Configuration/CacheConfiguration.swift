@@ -1,0 +1,9 @@
+/// `[cache]`: the store's directory and its share of the disk.
+package struct CacheConfiguration: Sendable, Equatable {
+    /// The store's directory, absolute.
+    package var path: String
+    /// What the store may hold in file system blocks; it is never over it.
+    package var maxSize: SizeLimit
+    /// What the file system must keep free whatever `maxSize` says.
+    package var minFree: SizeLimit
+}

@@ -1,0 +1,45 @@
+/// `type = "proxy"`: another registry, fetched once and kept.
+package struct ProxyConfiguration: Sendable, Equatable {
+    /// The name people write in image names, normalised: lower case, no default port, no alias.
+    package var registry: String
+    /// Where the registry is reached.
+    package var upstream: UpstreamURL
+    /// The login at the upstream and its realms (CRED-1); nil to pull anonymously.
+    package var credentials: Credentials?
+    /// Token realms trusted besides the upstream's own origin, the built-in ones included.
+    package var realms: [UpstreamURL]
+    /// Networks that redirects, realms and CDNs may be on besides public addresses (SSRF-3).
+    package var allowNetworks: [Network]
+    /// Certificate authorities for this upstream instead of the system's; absolute.
+    package var caFile: String?
+    /// True to verify neither certificate nor name; warned about at each start (TLS-1).
+    package var insecure: Bool
+    /// How long a tag is believed before the upstream is asked again.
+    package var tagTTL: Duration
+    /// How long "this tag does not exist" is believed (UP-5).
+    package var missingTTL: Duration
+    /// How old a tag may be that is served when the upstream fails (UP-6).
+    package var stale: Duration
+    /// Bound on resolving the name and connecting (UP-2).
+    package var connectTimeout: Duration
+    /// Bound on the TLS handshake (UP-2).
+    package var tlsTimeout: Duration
+    /// Bound on the wait for the first byte of an answer (UP-2).
+    package var firstByteTimeout: Duration
+    /// Bound on a quiet stretch inside a body (UP-2).
+    package var stallTimeout: Duration
+    /// How often an interrupted blob is continued (UP-4).
+    package var retries: Int
+    /// True when what the credentials open may be pulled by anyone who reaches a listener (AUTH-8).
+    package var sharePrivate: Bool
+}
+
+/// A login at an upstream.
+package struct Credentials: Sendable, Equatable {
+    /// Opaque to Cistern; holds no colon, since Basic could not carry it.
+    package var username: String
+    /// The password's bytes as they were read when the configuration was loaded.
+    package var password: Secret
+    /// Where the password came from, for messages.
+    package var source: SecretSource
+}

@@ -1,0 +1,190 @@
+import OCI
+package import Reactor
+import Synchronization
+
+/// What the stored bytes mean: blobs, manifests and their children, links, tags, recency.
+///
+/// SQLite in WAL mode with `synchronous=NORMAL` (DUR-3). Writes are `async`: each is one transaction
+/// on the index thread, where the one writing connection lives. Reads are synchronous look-ups by
+/// prepared statements on a few connections of their own, cheap enough for a loop (2 to 4 µs).
+package final class ContentIndex: Sendable {
+    /// The database's name in the store's root; SQLite adds `-wal` and `-shm`.
+    package static let fileName = "index.db"
+
+    /// How much a manifest may name, so that the largest transaction stays within its share of
+    /// `IndexLimits`. Real indexes name tens, images at most 127 layers.
+    package static let childrenMax = 1024
+
+    private static let readersCount = 2
+
+    /// What was done to open: whether a damaged database was set aside under this name (DUR-4).
+    package let setAside: String?
+    package let clock: LoopClock
+
+    let writer: Mutex<Connection?>
+    private let readers: [ReaderConnection]
+    private let thread: WorkerPool
+    private let files: IndexFiles
+    let totalsState: Mutex<IndexTotals>
+    private let footprintBytes: Atomic<Int64>
+    private let damaged = Atomic<Bool>(false)
+
+    /// Opens or makes the database in `directory`.
+    ///
+    /// `thread` is the index thread: a pool of exactly one. `allowance` is how much disk the
+    /// write-ahead log and one transaction may take beyond the database, see `footprint`.
+    package static func open(
+        directory: String, thread: WorkerPool, clock: LoopClock,
+        allowance: Int64 = IndexFiles.allowanceMax
+    ) throws(IndexError) -> ContentIndex {
+        let files = try IndexFiles(directory: directory, allowance: allowance)
+        var setAside = try files.setAsideIfSuspect()
+        do throws(IndexError) {
+            return try ContentIndex(files, thread, clock, setAside)
+        } catch .corrupt {
+            setAside = try files.setAside()
+            return try ContentIndex(files, thread, clock, setAside)
+        }
+    }
+
+    private init(
+        _ files: IndexFiles, _ thread: WorkerPool, _ clock: LoopClock, _ setAside: String?
+    ) throws(IndexError) {
+        try files.create()
+        let writer = try Connection(path: files.path, readOnly: false)
+        try writer.execute(Self.settings + "PRAGMA cache_size = -8192;")
+        try Schema.prepare(writer)
+        try writer.checkpoint()
+        var totals = IndexTotals()
+        do {
+            let row = try writer.statement(.totals)
+            _ = try row.step()
+            totals.blobs = Int(row.integer(0))
+            totals.bytes = row.integer(1)
+            totals.disk = row.integer(2)
+            let manifests = try writer.statement(.manifestCount)
+            _ = try manifests.step()
+            totals.manifests = Int(manifests.integer(0))
+        }
+        var readers: [ReaderConnection] = []
+        for _ in 0..<Self.readersCount { readers.append(try ReaderConnection(files.path)) }
+        self.files = files
+        self.thread = thread
+        self.clock = clock
+        self.setAside = setAside
+        self.readers = readers
+        totalsState = Mutex(totals)
+        footprintBytes = Atomic(
+            files.footprint(pages: try writer.integer("PRAGMA page_count")))
+        self.writer = Mutex(writer)
+    }
+
+    private static let settings = """
+        PRAGMA page_size = \(Schema.pageBytes);
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = NORMAL;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA temp_store = MEMORY;
+        PRAGMA foreign_keys = OFF;
+
+        """
+
+    /// Checkpoints and closes the writing connection; later writes throw `.closed`.
+    package func close() async {
+        await thread.run {
+            self.writer.withLock { writer in
+                // A failed checkpoint costs nothing: the log is replayed at the next start.
+                try? writer?.checkpoint()
+                writer = nil
+            }
+        }
+    }
+
+    /// The most disk the database's files take until the next transaction is measured: pages, log,
+    /// shared memory and the allowance for one transaction, in bytes.
+    package var footprint: Int64 { footprintBytes.load(ordering: .relaxed) }
+
+    /// Sums over all stored objects, kept in memory.
+    package var totals: IndexTotals { totalsState.withLock { $0 } }
+
+    /// Rows written since the index was opened: a hit must not move it.
+    package var totalChanges: Int {
+        writer.withLock { $0?.totalChanges ?? 0 }
+    }
+
+    // MARK: - One read, one write
+
+    /// Runs `body` on a reading connection; never waits for the writer.
+    func read<T: Sendable>(
+        _ body: (Connection) throws(IndexError) -> T
+    ) throws(IndexError) -> T {
+        do throws(IndexError) {
+            for reader in readers.dropLast() {
+                if let result = try reader.tryRead(body) { return result }
+            }
+            guard let last = readers.last else { throw IndexError.closed }
+            return try last.read(body)
+        } catch {
+            noteDamage(error)
+            throw error
+        }
+    }
+
+    /// Runs `body` as one transaction on the index thread, then measures the files and keeps the
+    /// write-ahead log short.
+    func write<T: Sendable>(
+        _ body: @escaping @Sendable (Connection) throws(IndexError) -> T
+    ) async throws(IndexError) -> T {
+        try await thread.run { () throws(IndexError) -> T in
+            try self.writer.withLock { writer throws(IndexError) -> T in
+                guard let writer else { throw IndexError.closed }
+                do throws(IndexError) {
+                    let result = try writer.transaction(body)
+                    try self.settle(writer)
+                    return result
+                } catch {
+                    self.noteDamage(error)
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func settle(_ writer: Connection) throws(IndexError) {
+        if files.logBytes > files.logLimit { try writer.checkpoint() }
+        let pages = try writer.integer("PRAGMA page_count")
+        footprintBytes.store(files.footprint(pages: pages), ordering: .relaxed)
+    }
+
+    /// Remembers damage found while running, so that the next start sets the database aside.
+    private func noteDamage(_ error: IndexError) {
+        guard case .corrupt = error, !damaged.exchange(true, ordering: .relaxed) else { return }
+        files.markSuspect()
+    }
+}
+
+/// A reading connection, one thread's at a time.
+private final class ReaderConnection: Sendable {
+    private let connection: Mutex<Connection>
+
+    init(_ path: String) throws(IndexError) {
+        let opened = try Connection(path: path, readOnly: true)
+        try opened.execute("PRAGMA cache_size = -2048")
+        connection = Mutex(opened)
+    }
+
+    func read<T: Sendable>(
+        _ body: (Connection) throws(IndexError) -> T
+    ) throws(IndexError) -> T {
+        try connection.withLock { connection throws(IndexError) in try body(connection) }
+    }
+
+    /// Nil if another thread reads here.
+    func tryRead<T: Sendable>(
+        _ body: (Connection) throws(IndexError) -> T
+    ) throws(IndexError) -> T? {
+        try connection.withLockIfAvailable { connection throws(IndexError) in
+            try body(connection)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+/// The tables and how their layout is numbered.
+///
+/// Keys are raw hashes (32 bytes: SHA-256, 64: SHA-512) in tables without row ids: a third of the
+/// size and twice the speed of textual keys (prototypes §6).
+enum Schema {
+    /// Written to `user_version`; counts up with every change of the layout.
+    static let version: Int64 = 1
+
+    /// "Cist", so that `file` and other tools tell the database apart.
+    static let applicationID: Int64 = 0x4369_7374
+
+    static let pageBytes: Int64 = 4096
+
+    /// `root` is 1 for what no stored manifest names as its child: whole images and orphan blobs.
+    /// Only a root's `last_used` is kept up to date; it speaks for everything below it, so that the
+    /// next victim is the first row of `blob_by_use`.
+    ///
+    /// `pending` names files that may exist without a row in `blob`: about to be published
+    /// (`doomed` 0) or already given up but not yet unlinked (`doomed` 1). After a crash exactly
+    /// those have to be looked at before space is given out again.
+    static let tables = """
+        CREATE TABLE blob(
+            digest BLOB PRIMARY KEY,
+            size INTEGER NOT NULL,
+            disk INTEGER NOT NULL,
+            last_used INTEGER NOT NULL,
+            root INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX blob_by_use ON blob(last_used, digest) WHERE root = 1;
+
+        CREATE TABLE manifest(
+            digest BLOB PRIMARY KEY,
+            media_type TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            artifact_type TEXT,
+            subject BLOB,
+            annotations TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX manifest_by_subject ON manifest(subject) WHERE subject IS NOT NULL;
+
+        CREATE TABLE child(
+            manifest BLOB NOT NULL,
+            child BLOB NOT NULL,
+            position INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            media_type TEXT NOT NULL,
+            PRIMARY KEY(manifest, child)
+        ) WITHOUT ROWID;
+        CREATE INDEX child_by_child ON child(child, manifest);
+
+        CREATE TABLE repository(
+            id INTEGER PRIMARY KEY,
+            repository TEXT NOT NULL,
+            name TEXT NOT NULL,
+            UNIQUE(repository, name)
+        );
+        CREATE TABLE link(
+            digest BLOB NOT NULL,
+            repository INTEGER NOT NULL,
+            PRIMARY KEY(digest, repository)
+        ) WITHOUT ROWID;
+        CREATE TABLE tag(
+            repository INTEGER NOT NULL,
+            tag TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            checked_at INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            PRIMARY KEY(repository, tag)
+        ) WITHOUT ROWID;
+        CREATE INDEX tag_by_digest ON tag(digest);
+        CREATE TABLE located(
+            collection TEXT NOT NULL,
+            name TEXT NOT NULL,
+            member TEXT NOT NULL,
+            PRIMARY KEY(collection, name)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE pending(
+            digest BLOB PRIMARY KEY,
+            disk INTEGER NOT NULL,
+            doomed INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """
+
+    /// Makes the tables in an empty database; leaves one of this version alone.
+    static func prepare(_ connection: Connection) throws(IndexError) {
+        let found = try connection.integer("PRAGMA user_version")
+        if found == version { return }
+        guard found == 0 else {
+            throw IndexError.newerSchema(found: found, known: version)
+        }
+        guard try connection.integer("SELECT count(*) FROM sqlite_schema") == 0 else {
+            throw IndexError.corrupt("tables of no known version")
+        }
+        try connection.transaction { connection throws(IndexError) in
+            try connection.execute(tables)
+            try connection.execute("PRAGMA application_id = \(applicationID)")
+            try connection.execute("PRAGMA user_version = \(version)")
+        }
+    }
+}

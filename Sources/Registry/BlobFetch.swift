@@ -1,0 +1,326 @@
+import OCI
+import Reactor
+import Store
+import Upstream
+
+/// The one transfer of a cold blob: receives, hashes, writes and resumes; clients only look on.
+///
+/// | step        | until                               | clients get                           |
+/// |-------------|-------------------------------------|---------------------------------------|
+/// | asking      | the upstream's headers              | nothing, or an error status           |
+/// | opening     | space is reserved                   | nothing                               |
+/// | receiving   | the last byte (resuming, UP-4)      | bytes as they are written             |
+/// | verifying   | the digest is compared              | all but the end                       |
+/// | committing  | file, directory and index are safe  | the end                               |
+///
+/// Blobs of up to 256 KiB are shown to clients only after verifying (INT-2).
+actor BlobFetch {
+    /// What clients may read from.
+    enum Opened: Sendable {
+        case file(GrowingFile, size: Int64?)
+        /// Nothing more fits on the disk: every client needs a transfer of its own (RES-9).
+        case noRoom
+    }
+
+    struct Source: Sendable {
+        let proxy: String
+        let registry: String
+        let policy: ProxyPolicy
+        let upstream: any UpstreamClient
+        let content: Content
+    }
+
+    private enum End {
+        case committed
+        case failed(RegistryError)
+        case mismatch
+        case noRoom
+    }
+
+    let opened = Promise<Fetched<Opened>>()
+    private let source: Source
+    private let name: RepositoryName
+    private let digest: Digest
+    private var idleSince: Instant?
+
+    init(_ source: Source, _ name: RepositoryName, _ digest: Digest) {
+        self.source = source
+        self.name = name
+        self.digest = digest
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        source.content.loop.asUnownedSerialExecutor()
+    }
+
+    /// Runs the fetch to its end, whoever still listens (UP-3).
+    func run() async {
+        var end = await transfer()
+        if case .mismatch = end, opened.current == nil {
+            // Nobody has seen a byte: the upstream gets a second chance (INT-2).
+            end = await transfer()
+        }
+        switch end {
+        case .committed: break
+        case .noRoom: opened.fulfil(.success(.noRoom))
+        case .failed(let error): opened.fulfil(.failure(error))
+        case .mismatch:
+            opened.fulfil(
+                .failure(.corrupt(registry: source.registry, "the blob does not match its digest")))
+        }
+    }
+
+    private func transfer() async -> End {
+        do throws(RegistryError) {
+            let response = try await ask(offset: 0, etag: nil)
+            let size = try expectedSize(response)
+            await source.content.link(source.proxy, name, digest)
+            let writer: BlobWriter
+            do throws(StoreError) {
+                writer = try await source.content.store.writer(for: digest, size: size)
+            } catch {
+                response.body.cancel()
+                return unkept(error)
+            }
+            if let size, size > ProxyPolicy.verifiedFirstBytesMax {
+                opened.fulfil(.success(.file(writer.file, size: size)))
+            }
+            return await receive(response, into: writer, size: size)
+        } catch {
+            return .failed(error)
+        }
+    }
+
+    /// Storing failed: the pull goes on without being kept.
+    private func unkept(_ error: StoreError) -> End {
+        source.content.logger.log(
+            .warn, "not kept",
+            [
+                "repo": .string(source.proxy), "digest": .string("\(digest)"),
+                "cause": .string("\(error)"),
+            ])
+        return .noRoom
+    }
+
+    /// The blob's size, if anybody tells: headers and descriptors have to agree (INT-11).
+    private func expectedSize(_ response: UpstreamResponse) throws(RegistryError) -> Int64? {
+        let described = source.content.describedSize(digest)
+        let announced = response.contentLength
+        if let described, let announced, described != announced {
+            response.body.cancel()
+            throw .corrupt(
+                registry: source.registry, "\(announced) bytes instead of \(described)")
+        }
+        let size = announced ?? described
+        if let size, size > source.policy.blobBytesMax {
+            response.body.cancel()
+            throw .corrupt(registry: source.registry, "blob of \(size) bytes is over blob_size")
+        }
+        return size
+    }
+
+    // MARK: - Receiving
+
+    private func receive(
+        _ response: UpstreamResponse, into writer: BlobWriter, size: Int64?
+    ) async -> End {
+        do throws(TransferError) {
+            try await receiveAll(response, into: writer, size: size)
+        } catch {
+            await writer.abandon()
+            switch error {
+            case .registry(let error): return .failed(error)
+            case .store(let error): return unkept(error)
+            }
+        }
+        do throws(StoreError) {
+            _ = try await writer.finish()
+            source.content.events.verified(true)
+            opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
+            return .committed
+        } catch {
+            switch error {
+            case .mismatch, .wrongSize: return mismatched()
+            default: break
+            }
+            if case .complete = writer.file.progress.phase {
+                // Verified, but not made lasting: whoever reads it may finish.
+                opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
+            }
+            return unkept(error)
+        }
+    }
+
+    private func mismatched() -> End {
+        source.content.noteMismatch(digest)
+        source.content.logger.log(
+            .error, "digest mismatch",
+            [
+                "repo": .string(source.proxy), "name": .string("\(name)"),
+                "digest": .string("\(digest)"),
+            ])
+        return .mismatch
+    }
+
+    private enum TransferError: Error {
+        case registry(RegistryError)
+        case store(StoreError)
+    }
+
+    /// Receives to the end, resuming after interruptions with the hash state kept (UP-4).
+    private func receiveAll(
+        _ first: UpstreamResponse, into writer: BlobWriter, size: Int64?
+    ) async throws(TransferError) {
+        var response = first
+        var skip: Int64 = 0
+        var resumes = 0
+        while true {
+            let interruption = try await drain(response, into: writer, size: size, skip: skip)
+            guard let interruption else { return }
+            response.body.cancel()
+            var cause = interruption
+            while true {
+                guard resumes < source.policy.resumesMax else {
+                    throw .registry(cause.registryError(of: source.registry))
+                }
+                resumes += 1
+                await source.content.loop.sleep(for: pause(resumes))
+                switch await resume(at: writer.file.progress.written, etag: first.etag, size: size) {
+                case .success(let resumed):
+                    (response, skip) = resumed
+                case .failure(.again(let error)):
+                    cause = error
+                    continue
+                case .failure(.final(let error)):
+                    throw .registry(error)
+                }
+                break
+            }
+        }
+    }
+
+    /// Writes a response's body; returns what interrupted it, nil at a good end.
+    private func drain(
+        _ response: UpstreamResponse, into writer: BlobWriter, size: Int64?, skip: Int64
+    ) async throws(TransferError) -> UpstreamError? {
+        var skip = skip
+        while true {
+            let chunk: Chunk?
+            do throws(UpstreamError) {
+                chunk = try await response.body.next()
+            } catch {
+                return error
+            }
+            guard let chunk else {
+                guard let size, writer.file.progress.written < size else { return nil }
+                return .truncated
+            }
+            if skip > 0 {
+                let dropped = min(skip, Int64(chunk.count))
+                chunk.dropFirst(Int(dropped))
+                skip -= dropped
+            }
+            if chunk.count > 0 { try await append(chunk, to: writer, size: size) }
+            if isAbandoned(writer, size) {
+                response.body.cancel()
+                throw .registry(.unavailable("every client of this fetch has left"))
+            }
+        }
+    }
+
+    private func append(
+        _ chunk: Chunk, to writer: BlobWriter, size: Int64?
+    ) async throws(TransferError) {
+        let total = writer.file.progress.written + Int64(chunk.count)
+        if let size, total > size {
+            throw .registry(.corrupt(registry: source.registry, "more bytes than announced"))
+        }
+        if total > source.policy.blobBytesMax {
+            throw .registry(.corrupt(registry: source.registry, "the blob is over blob_size"))
+        }
+        do throws(StoreError) {
+            try await writer.append(chunk)
+        } catch {
+            throw .store(error)
+        }
+        if size == nil, total > ProxyPolicy.verifiedFirstBytesMax {
+            opened.fulfil(.success(.file(writer.file, size: nil)))
+        }
+    }
+
+    /// Whether nobody has read for a while and too much is missing to go on for later (UP-3).
+    private func isAbandoned(_ writer: BlobWriter, _ size: Int64?) -> Bool {
+        let now = source.content.loop.now
+        guard writer.file.readers == 0, opened.waiters == 0 else {
+            idleSince = nil
+            return false
+        }
+        let since = idleSince ?? now
+        idleSince = since
+        guard now - since >= ProxyPolicy.abandonedGrace else { return false }
+        let written = writer.file.progress.written
+        guard let size else { return written > ProxyPolicy.abandonedBytesMax }
+        return size > ProxyPolicy.abandonedBytesMax && written < size / 2
+    }
+
+    // MARK: - Asking
+
+    private enum ResumeError: Error {
+        case again(UpstreamError)
+        case final(RegistryError)
+    }
+
+    /// Asks for the rest, starting again at the registry's own URL (signed URLs expire).
+    private func resume(
+        at offset: Int64, etag: String?, size: Int64?
+    ) async -> Result<(UpstreamResponse, skip: Int64), ResumeError> {
+        let request = UpstreamRequest(
+            .get, .blob(name, digest), offset: offset, ifRange: offset > 0 ? etag : nil)
+        let response: UpstreamResponse
+        do throws(UpstreamError) {
+            response = try await source.upstream.send(request)
+        } catch {
+            return .failure(.again(error))
+        }
+        switch response.status {
+        case 200:
+            // Range ignored, or a changed ETag: what is here already is skipped, the hash decides.
+            guard response.contentLength == nil || size == nil || response.contentLength == size
+            else { break }
+            return .success((response, offset))
+        case 206:
+            guard let range = response.contentRange, range.first == offset,
+                range.total == nil || size == nil || range.total == size
+            else { break }
+            return .success((response, 0))
+        case 429, 500...599:
+            response.body.cancel()
+            return .failure(.again(.badResponse("status \(response.status)")))
+        default:
+            response.body.cancel()
+            return .failure(.final(response.registryError(of: source.registry)))
+        }
+        response.body.cancel()
+        return .failure(.final(.corrupt(registry: source.registry, "wrong range on resuming")))
+    }
+
+    private func ask(offset: Int64, etag: String?) async throws(RegistryError) -> UpstreamResponse {
+        let response: UpstreamResponse
+        do throws(UpstreamError) {
+            response = try await source.upstream.send(UpstreamRequest(.get, .blob(name, digest)))
+        } catch {
+            throw error.registryError(of: source.registry)
+        }
+        guard response.status == 200 else {
+            response.body.cancel()
+            throw response.registryError(of: source.registry)
+        }
+        return response
+    }
+
+    /// 100 ms doubling, spread by the digest so that a replayed run pauses the same.
+    private func pause(_ attempt: Int) -> Duration {
+        let spread = Int(digest.bytes.first ?? 0) % 100
+        return .milliseconds((100 << min(attempt, 4)) / 2 + spread)
+    }
+}

@@ -1,0 +1,153 @@
+import OCI
+import Reactor
+import Store
+import Upstream
+
+/// The running blob fetches of one proxy: whoever asks for a cold blob starts or joins one.
+///
+/// Keyed by digest within the proxy, which is one identity at one upstream (INT-5, UP-1).
+actor BlobFetches {
+    private struct Key: Hashable, Sendable {
+        let name: RepositoryName
+        let digest: Digest
+    }
+
+    private let source: BlobFetch.Source
+    private var running: [Digest: BlobFetch] = [:]
+    private var negative = NegativeCache<Key>()
+
+    init(_ source: BlobFetch.Source) {
+        self.source = source
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        source.content.loop.asUnownedSerialExecutor()
+    }
+
+    private var content: Content { source.content }
+
+    /// The blob, from the store, from a fetch that is joined, or from one that is started.
+    func open(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobAnswer> {
+        do throws(RegistryError) {
+            return .success(try await find(name, digest))
+        } catch {
+            noteFailure(error, Key(name: name, digest: digest))
+            return .failure(error)
+        }
+    }
+
+    private func find(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobAnswer {
+        if let error = negative.error(
+            for: Key(name: name, digest: digest), at: content.loop.now)
+        {
+            throw error
+        }
+        if !content.isLinked(source.proxy, name, digest), await isHere(digest) {
+            // The bytes are known from another name: the upstream says whether this one has them.
+            _ = try await askHead(name, digest)
+            await content.link(source.proxy, name, digest)
+        }
+        if running[digest] == nil, let file = await content.store.open(digest) {
+            return BlobAnswer(
+                digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
+        }
+        let (fetch, joined) = startOrJoin(name, digest)
+        let opened = await fetch.opened.value(within: ProxyPolicy.answerBound, on: content.loop)
+        guard let opened else { throw .timedOut(registry: source.registry) }
+        return try await answer(opened, name, digest, joined: joined)
+    }
+
+    private func isHere(_ digest: Digest) async -> Bool {
+        if running[digest] != nil { return true }
+        return await content.store.open(digest) != nil
+    }
+
+    private func startOrJoin(
+        _ name: RepositoryName, _ digest: Digest
+    ) -> (fetch: BlobFetch, joined: Bool) {
+        if let fetch = running[digest] { return (fetch, true) }
+        let fetch = BlobFetch(source, name, digest)
+        running[digest] = fetch
+        content.events.fetching(source.proxy, 1)
+        content.loop.spawn { [self] in
+            await fetch.run()
+            await finished(digest)
+        }
+        return (fetch, false)
+    }
+
+    private func finished(_ digest: Digest) {
+        running[digest] = nil
+        content.events.fetching(source.proxy, -1)
+    }
+
+    private func answer(
+        _ opened: Fetched<BlobFetch.Opened>, _ name: RepositoryName, _ digest: Digest, joined: Bool
+    ) async throws(RegistryError) -> BlobAnswer {
+        switch opened {
+        case .failure(let error): throw error
+        case .success(.file(let file, let size)):
+            let outcome = CacheOutcome(.miss, forwardStatus: 200, stored: true)
+            return BlobAnswer(
+                digest: digest, content: .file(file), size: size,
+                outcome: joined ? outcome.joined : outcome)
+        case .success(.noRoom):
+            let stream = try await VerifiedStream.open(source, name, digest)
+            return BlobAnswer(
+                digest: digest, content: .stream(stream), size: stream.size,
+                outcome: CacheOutcome(.bypass, forwardStatus: 200))
+        }
+    }
+
+    private func noteFailure(_ error: RegistryError, _ key: Key) {
+        let now = content.loop.now
+        switch error {
+        case .notFound:
+            negative.remember(error, for: key, until: now + ProxyPolicy.missingBlobTTL)
+        case .denied: negative.remember(error, for: key, until: now + ProxyPolicy.deniedTTL)
+        default: break
+        }
+    }
+
+    // MARK: - Heads
+
+    /// What HEAD answers: that of GET, without fetching the bytes (UP-9).
+    func head(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobHead> {
+        let key = Key(name: name, digest: digest)
+        do throws(RegistryError) {
+            if let error = negative.error(for: key, at: content.loop.now) { throw error }
+            let size = try await askHead(name, digest)
+            return .success(
+                BlobHead(
+                    digest: digest, size: size ?? content.describedSize(digest),
+                    outcome: CacheOutcome(.miss, forwardStatus: 200)))
+        } catch {
+            noteFailure(error, key)
+            return .failure(error)
+        }
+    }
+
+    /// The size of a blob that the upstream has under `name`; by GET where HEAD is refused.
+    private func askHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> Int64? {
+        for method in [UpstreamRequest.Method.head, .get] {
+            let response: UpstreamResponse
+            do throws(UpstreamError) {
+                response = try await source.upstream.send(
+                    UpstreamRequest(method, .blob(name, digest)))
+            } catch {
+                throw error.registryError(of: source.registry)
+            }
+            response.body.cancel()
+            if response.status == 200 { return response.contentLength }
+            let isRefusal = [401, 403, 405, 501].contains(response.status)
+            if method == .get || !isRefusal {
+                throw response.registryError(of: source.registry)
+            }
+        }
+        return nil
+    }
+}

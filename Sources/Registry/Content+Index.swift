@@ -1,0 +1,129 @@
+import Index
+import OCI
+import Store
+import Telemetry
+
+/// The index as repositories use it: a failing index costs the cache, never the pull (DUR-4), so
+/// errors are logged here and answered by "not known".
+extension Content {
+    func isLinked(_ proxy: String, _ name: RepositoryName, _ digest: Digest) -> Bool {
+        read(false) { () throws(IndexError) in
+            try index.isLinked(repository: proxy, name: name, digest)
+        }
+    }
+
+    func tag(_ proxy: String, _ name: RepositoryName, _ tag: Tag) -> TagRow? {
+        read(nil) { () throws(IndexError) in
+            try index.tag(repository: proxy, name: name, tag)
+        }
+    }
+
+    /// The size that a stored manifest gives for `digest`.
+    func describedSize(_ digest: Digest) -> Int64? {
+        read(nil) { () throws(IndexError) in try index.expectedSize(of: digest) }
+    }
+
+    /// Tags seen before, when the upstream cannot be asked.
+    func knownTags(_ proxy: String, _ name: RepositoryName, limit: Int) -> [Tag] {
+        read([]) { () throws(IndexError) in
+            try index.tags(repository: proxy, name: name, limit: limit)
+        }
+    }
+
+    /// Stored manifests that refer to `subject`, when the upstream cannot be asked.
+    func knownReferrers(
+        _ proxy: String, _ name: RepositoryName, _ subject: Digest, limit: Int
+    ) -> [ReferrerRow] {
+        read([]) { () throws(IndexError) in
+            try index.referrers(repository: proxy, name: name, subject: subject, limit: limit)
+        }
+    }
+
+    /// The member in which a group found `name` last.
+    func located(_ group: String, _ name: RepositoryName) -> String? {
+        read(nil) { () throws(IndexError) in try index.located(group: group, name: name) }
+    }
+
+    func locate(_ group: String, _ name: RepositoryName, in member: String) async {
+        guard located(group, name) != member else { return }
+        await write { () async throws(IndexError) in
+            try await index.locate(group: group, name: name, in: member)
+        }
+    }
+
+    func link(_ proxy: String, _ name: RepositoryName, _ digest: Digest) async {
+        guard !isLinked(proxy, name, digest) else { return }
+        await write { () async throws(IndexError) in
+            try await index.link(repository: proxy, name: name, [digest])
+        }
+    }
+
+    func bind(_ proxy: String, _ name: RepositoryName, _ tag: Tag, _ digest: Digest) async {
+        await write { () async throws(IndexError) in
+            _ = try await index.bind(
+                repository: proxy, name: name, tag, to: digest,
+                checkedAt: loop.clock.wallSeconds)
+        }
+    }
+
+    func renew(_ proxy: String, _ name: RepositoryName, _ tag: Tag) async {
+        await write { () async throws(IndexError) in
+            try await index.renew(
+                repository: proxy, name: name, tag, checkedAt: loop.clock.wallSeconds)
+        }
+    }
+
+    func unbind(_ proxy: String, _ name: RepositoryName, _ tag: Tag) async {
+        await write { () async throws(IndexError) in
+            try await index.unbind(repository: proxy, name: name, tag)
+        }
+    }
+
+    /// Stores a verified manifest with what it names; false when it could not be kept.
+    func keep(
+        _ manifest: StoredManifest, _ parsed: Manifest, in proxy: String, _ name: RepositoryName
+    ) async -> Bool {
+        do throws(StoreError) {
+            try await store.put(manifest.bytes, as: manifest.digest)
+        } catch {
+            logger.log(
+                .warn, "not kept",
+                ["repo": .string(proxy), "name": .string("\(name)"), "cause": .string("\(error)")])
+            return false
+        }
+        let record = ManifestRecord(
+            digest: manifest.digest, mediaType: manifest.mediaType,
+            size: Int64(manifest.bytes.count), artifactType: parsed.referrerArtifactType,
+            subject: parsed.subject, annotations: parsed.annotations.isEmpty
+                ? nil : Annotations.encode(parsed.annotations),
+            children: parsed.children.map {
+                ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)
+            })
+        var isKept = false
+        await write { () async throws(IndexError) in
+            isKept = try await index.record(manifest: record, repository: proxy, name: name)
+        }
+        if isKept {
+            remember(manifest)
+            store.markUsed(manifest.digest)
+        }
+        return isKept
+    }
+
+    private func read<T>(_ fallback: T, _ body: () throws(IndexError) -> T) -> T {
+        do throws(IndexError) {
+            return try body()
+        } catch {
+            logger.log(.error, "index", ["error": .string("\(error)")])
+            return fallback
+        }
+    }
+
+    private func write(_ body: () async throws(IndexError) -> Void) async {
+        do throws(IndexError) {
+            try await body()
+        } catch {
+            logger.log(.error, "index", ["error": .string("\(error)")])
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Glibc
+import Index
+import Linux
+package import OCI
+package import Reactor
+package import Store
+import Synchronization
+package import Telemetry
+
+/// What all repositories share: the store, the index, hot manifests, and the loop of the fetches.
+///
+/// Each repository sees only its own links in it: knowing a digest is no right to read it.
+package final class Content: Sendable {
+    /// Bytes of manifests kept in memory.
+    static let manifestBytesMax = 16 << 20
+    /// Digests whose mismatch is remembered.
+    static let mismatchesMax = 1024
+
+    package let store: BlobStore
+    package let workers: WorkerPool
+    /// Where fetches live; connections on other loops join by awaiting.
+    package let loop: EventLoop
+    let logger: Logger
+    let events: RegistryEvents
+    private let manifests = Mutex(
+        RecencyCache<Digest, StoredManifest>(costMax: Content.manifestBytesMax))
+    private let mismatches = Mutex(RecencyCache<Digest, Instant>(costMax: Content.mismatchesMax))
+
+    package init(
+        store: BlobStore, workers: WorkerPool, loop: EventLoop, logger: Logger,
+        events: RegistryEvents = RegistryEvents()
+    ) {
+        self.store = store
+        self.workers = workers
+        self.loop = loop
+        self.logger = logger
+        self.events = events
+    }
+
+    var index: ContentIndex { store.index }
+
+    // MARK: - Manifests
+
+    /// The stored manifest of `digest`, from memory if it is hot, else read and verified once.
+    func manifest(_ digest: Digest) async -> StoredManifest? {
+        if let hot = manifests.withLock({ $0.use(digest) }) {
+            store.markUsed(digest)
+            return hot
+        }
+        guard let row = stored(digest), let file = await store.open(digest) else { return nil }
+        guard let bytes = await read(file, digest) else {
+            await discard(digest)
+            return nil
+        }
+        let manifest = StoredManifest(digest: digest, mediaType: row.mediaType, bytes: bytes)
+        remember(manifest)
+        store.markUsed(digest)
+        return manifest
+    }
+
+    private func stored(_ digest: Digest) -> ManifestRow? {
+        do throws(IndexError) {
+            return try index.manifest(digest)
+        } catch {
+            logger.log(.error, "index", ["error": .string("\(error)")])
+            return nil
+        }
+    }
+
+    /// Reads a whole small file on a worker and checks it against its digest (INT-9).
+    private func read(_ file: GrowingFile, _ digest: Digest) async -> [UInt8]? {
+        await workers.run { () -> [UInt8]? in
+            let size = Int(file.progress.written)
+            var bytes = [UInt8](repeating: 0, count: size)
+            var done = 0
+            while done < size {
+                let count = bytes.withUnsafeMutableBytes { buffer -> Int in
+                    let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+                    return (try? System.pread(file.fd, rest, at: Int64(done))) ?? 0
+                }
+                if count == 0 { return nil }
+                done += count
+            }
+            return StreamingHash.digest(of: bytes, digest.algorithm) == digest ? bytes : nil
+        }
+    }
+
+    func remember(_ manifest: StoredManifest) {
+        manifests.withLock {
+            $0.insert(manifest, for: manifest.digest, cost: manifest.bytes.count + 256)
+        }
+    }
+
+    /// Drops stored content whose bytes are not what they were (INT-9).
+    private func discard(_ digest: Digest) async {
+        manifests.withLock { $0.remove(digest) }
+        logger.log(.error, "damaged", ["digest": .string("\(digest)")])
+        events.verified(false)
+        await store.discard(digest)
+    }
+
+    // MARK: - Mismatches
+
+    /// Remembers that bytes served under `digest` turned out wrong.
+    func noteMismatch(_ digest: Digest) {
+        events.verified(false)
+        mismatches.withLock { $0.insert(loop.now + ProxyPolicy.corruptRangePause, for: digest) }
+    }
+
+    /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
+    package func hadMismatch(_ digest: Digest) -> Bool {
+        let until = mismatches.withLock { $0.peek(digest) }
+        return until.map { $0 > loop.now } ?? false
+    }
+}
+
+/// What the repositories report for metrics; each closure is short and never blocks.
+package struct RegistryEvents: Sendable {
+    /// A body's digest was compared.
+    package var verified: @Sendable (_ isRight: Bool) -> Void
+    /// A blob fetch of the named repository started or ended.
+    package var fetching: @Sendable (_ repository: String, _ change: Int) -> Void
+
+    package init(
+        verified: @escaping @Sendable (Bool) -> Void = { _ in },
+        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in }
+    ) {
+        self.verified = verified
+        self.fetching = fetching
+    }
+}

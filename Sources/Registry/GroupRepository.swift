@@ -1,0 +1,122 @@
+package import OCI
+import Upstream
+
+/// Several repositories under one name: the first that has something gives it.
+///
+/// What any member has locally is served before any network is asked. Then the member in which the
+/// name was found last is asked first, the others follow in order; a member that does not have it,
+/// or is in trouble, passes the question on.
+package final class GroupRepository: Sendable {
+    package let name: String
+    package let members: [ProxyRepository]
+    private let content: Content
+
+    package init(name: String, members: [ProxyRepository], content: Content) {
+        self.name = name
+        self.members = members
+        self.content = content
+    }
+
+    /// The manifest of a tag or digest.
+    package func manifest(
+        _ name: RepositoryName, _ reference: Reference
+    ) async throws(RegistryError) -> ManifestAnswer {
+        for member in members {
+            if let local = await member.localManifest(name, reference) { return local }
+        }
+        return try await firstOf(ordered(name, reference), name) {
+            member throws(RegistryError) in try await member.manifest(name, reference)
+        }
+    }
+
+    /// The blob, complete or growing.
+    package func blob(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobAnswer {
+        for member in members {
+            if let local = await member.localBlob(name, digest) { return local }
+        }
+        return try await firstOf(ordered(name, .digest(digest)), name) {
+            member throws(RegistryError) in try await member.blob(name, digest)
+        }
+    }
+
+    /// What HEAD of a blob answers.
+    package func blobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead {
+        for member in members {
+            if let local = await member.localBlob(name, digest) {
+                return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
+            }
+        }
+        return try await firstOf(ordered(name, .digest(digest)), name) {
+            member throws(RegistryError) in try await member.blobHead(name, digest)
+        }
+    }
+
+    /// The tags of all members that know the name, each once.
+    package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
+        var merged: Set<Tag> = []
+        var outcome: CacheOutcome?
+        var failure = RegistryError.notFound
+        for member in members {
+            do throws(RegistryError) {
+                let answer = try await member.tags(name)
+                merged.formUnion(answer.tags)
+                outcome = outcome ?? answer.outcome
+            } catch {
+                failure = Self.worse(failure, error)
+            }
+        }
+        guard let outcome else { throw failure }
+        return TagsAnswer(tags: merged.sorted(), outcome: outcome)
+    }
+
+    /// The referrers that the first member with any knows.
+    package func referrers(
+        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+    ) async throws(RegistryError) -> ReferrersAnswer {
+        try await firstOf(ordered(name, .digest(digest)), name) {
+            member throws(RegistryError) in
+            try await member.referrers(name, digest, artifactType: artifactType)
+        }
+    }
+
+    /// Members in the order to ask: where the name was found, those that know the tag, the rest.
+    private func ordered(_ name: RepositoryName, _ reference: Reference) -> [ProxyRepository] {
+        let located = content.located(self.name, name)
+        let first = members.filter { $0.name == located }
+        let rest = members.filter { $0.name != located }
+        return first + rest.filter { $0.knows(name, reference) }
+            + rest.filter { !$0.knows(name, reference) }
+    }
+
+    private func firstOf<T: Sendable>(
+        _ members: [ProxyRepository], _ name: RepositoryName,
+        _ ask: (ProxyRepository) async throws(RegistryError) -> T
+    ) async throws(RegistryError) -> T {
+        var failure = RegistryError.notFound
+        for member in members {
+            do throws(RegistryError) {
+                let answer = try await ask(member)
+                await content.locate(self.name, name, in: member.name)
+                return answer
+            } catch {
+                failure = Self.worse(failure, error)
+            }
+        }
+        throw failure
+    }
+
+    /// What a group answers when nobody has it: trouble, since it may be there, before "denied",
+    /// before "not found".
+    private static func worse(_ left: RegistryError, _ right: RegistryError) -> RegistryError {
+        func rank(_ error: RegistryError) -> Int {
+            if error.isTrouble { return 2 }
+            if case .denied = error { return 1 }
+            return 0
+        }
+        return rank(right) > rank(left) ? right : left
+    }
+}

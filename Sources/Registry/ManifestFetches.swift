@@ -1,0 +1,292 @@
+import Index
+import OCI
+import Reactor
+import Store
+import Upstream
+
+/// Asks a proxy's upstream for manifests: one request per reference however many clients wait.
+///
+/// A fetch is a task of its own and goes on when the clients that caused it have left (UP-3).
+actor ManifestFetches {
+    struct Key: Hashable, Sendable {
+        let name: RepositoryName
+        let reference: Reference
+    }
+
+    private let proxy: String
+    private let registry: String
+    private let policy: ProxyPolicy
+    private let upstream: any UpstreamClient
+    private let content: Content
+    private var running: [Key: Promise<Fetched<ManifestAnswer>>] = [:]
+    private var negative = NegativeCache<Key>()
+    /// Until then the upstream, which said 429, is not asked.
+    private var pausedUntil: Instant?
+
+    init(
+        proxy: String, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
+        content: Content
+    ) {
+        self.proxy = proxy
+        self.registry = registry
+        self.policy = policy
+        self.upstream = upstream
+        self.content = content
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        content.loop.asUnownedSerialExecutor()
+    }
+
+    /// The manifest of a reference that is not fresh locally; joins a fetch under way.
+    func resolve(_ key: Key) async -> Fetched<ManifestAnswer> {
+        if let joined = running[key] {
+            let answer = await joined.value(within: ProxyPolicy.answerBound, on: content.loop)
+            guard let answer else { return .failure(.timedOut(registry: registry)) }
+            return answer.map { answer in
+                var answer = answer
+                answer.outcome = answer.outcome.joined
+                return answer
+            }
+        }
+        let promise = Promise<Fetched<ManifestAnswer>>()
+        running[key] = promise
+        content.loop.spawn { [self] in
+            let result = await fetch(key)
+            await finish(key, promise, result)
+        }
+        let answer = await promise.value(within: ProxyPolicy.answerBound, on: content.loop)
+        return answer ?? .failure(.timedOut(registry: registry))
+    }
+
+    private func finish(
+        _ key: Key, _ promise: Promise<Fetched<ManifestAnswer>>, _ result: Fetched<ManifestAnswer>
+    ) {
+        running[key] = nil
+        promise.fulfil(result)
+    }
+
+    // MARK: - One fetch
+
+    private func fetch(_ key: Key) async -> Fetched<ManifestAnswer> {
+        switch key.reference {
+        case .digest(let digest):
+            do throws(RegistryError) {
+                return .success(try await fetchDigest(key, digest))
+            } catch {
+                return .failure(error)
+            }
+        case .tag(let tag):
+            return await fetchTag(key, tag)
+        }
+    }
+
+    private func fetchDigest(
+        _ key: Key, _ digest: Digest
+    ) async throws(RegistryError) -> ManifestAnswer {
+        try checkAskable(key)
+        do throws(RegistryError) {
+            let download = try await downloadTwice(key, expecting: digest)
+            return await keep(download, key)
+        } catch {
+            noteFailure(error, key)
+            throw error
+        }
+    }
+
+    private func fetchTag(_ key: Key, _ tag: Tag) async -> Fetched<ManifestAnswer> {
+        let row = content.tag(proxy, key.name, tag)
+        do throws(RegistryError) {
+            try checkAskable(key)
+            if let row, let answer = try await revalidate(key, tag, row) {
+                return .success(answer)
+            }
+            let download = try await downloadTwice(key, expecting: nil)
+            let answer = await keep(download, key)
+            await bind(key, tag, answer)
+            return .success(answer)
+        } catch {
+            noteFailure(error, key)
+            if !error.isTrouble {
+                if case .notFound = error { await content.unbind(proxy, key.name, tag) }
+                return .failure(error)
+            }
+            return await stale(row, after: error)
+        }
+    }
+
+    /// Asks by HEAD whether a known tag still means the same (free on Docker Hub).
+    ///
+    /// Returns nil when the manifest has to be fetched by the tag.
+    private func revalidate(
+        _ key: Key, _ tag: Tag, _ row: TagRow
+    ) async throws(RegistryError) -> ManifestAnswer? {
+        let response = try await send(UpstreamRequest(.head, .manifest(key.name, key.reference)))
+        response.body.cancel()
+        switch response.status {
+        case 200: break
+        case 401, 403, 405, 501: return nil  // HEAD refused: GET decides (UP-9).
+        default: throw response.registryError(of: registry)
+        }
+        guard let digest = response.digest else { return nil }
+        if digest == row.digest, let manifest = await content.manifest(digest) {
+            await content.renew(proxy, key.name, tag)
+            let ttl = policy.tagTTL.components.seconds
+            return ManifestAnswer(
+                manifest: manifest,
+                outcome: CacheOutcome(.revalidated, forwardStatus: 200, ttl: ttl))
+        }
+        let moved = Key(name: key.name, reference: .digest(digest))
+        let download = try await downloadTwice(moved, expecting: digest)
+        let answer = await keep(download, moved)
+        await bind(key, tag, answer)
+        return answer
+    }
+
+    private func bind(_ key: Key, _ tag: Tag, _ answer: ManifestAnswer) async {
+        negative.forget(key)
+        guard answer.outcome.stored else { return }
+        await content.bind(proxy, key.name, tag, answer.manifest.digest)
+    }
+
+    /// The last good answer while the upstream fails, within its age bound (UP-6).
+    private func stale(
+        _ row: TagRow?, after error: RegistryError
+    ) async -> Fetched<ManifestAnswer> {
+        guard let row else { return .failure(error) }
+        let age = max(0, content.loop.clock.wallSeconds - row.checkedAt)
+        guard age <= policy.staleMax.components.seconds,
+            let manifest = await content.manifest(row.digest)
+        else { return .failure(error) }
+        content.logger.log(
+            .warn, "served stale",
+            [
+                "repo": .string(proxy), "digest": .string("\(row.digest)"),
+                "reason": .string(error.reason), "age": .string("\(age)s"),
+            ])
+        let outcome = CacheOutcome(.stale, forwardStatus: error.status, detail: error.reason)
+        return .success(
+            ManifestAnswer(manifest: manifest, outcome: outcome, staleSeconds: age))
+    }
+
+    // MARK: - Asking
+
+    /// Throws what is still believed of the reference, or that the upstream is left alone now.
+    private func checkAskable(_ key: Key) throws(RegistryError) {
+        let now = content.loop.now
+        if let error = negative.error(for: key, at: now) { throw error }
+        guard let pausedUntil, pausedUntil > now else { return }
+        throw .limited(registry: registry, retryAfter: pausedUntil - now)
+    }
+
+    private func noteFailure(_ error: RegistryError, _ key: Key) {
+        let now = content.loop.now
+        switch error {
+        case .notFound:
+            let isTag = if case .tag = key.reference { true } else { false }
+            let ttl = isTag ? policy.missingTTL : ProxyPolicy.missingBlobTTL
+            negative.remember(error, for: key, until: now + ttl)
+        case .denied: negative.remember(error, for: key, until: now + ProxyPolicy.deniedTTL)
+        case .limited(_, let retryAfter):
+            if pausedUntil.map({ $0 <= now }) ?? true { pausedUntil = now + retryAfter }
+        default: break
+        }
+    }
+
+    private func send(
+        _ request: UpstreamRequest
+    ) async throws(RegistryError) -> UpstreamResponse {
+        do throws(UpstreamError) {
+            return try await upstream.send(request)
+        } catch {
+            throw error.registryError(of: registry)
+        }
+    }
+
+    private struct Download: Sendable {
+        let manifest: StoredManifest
+        let parsed: Manifest
+    }
+
+    /// Fetches and verifies; bytes that fail are asked for once more (INT-2).
+    private func downloadTwice(
+        _ key: Key, expecting digest: Digest?
+    ) async throws(RegistryError) -> Download {
+        do throws(RegistryError) {
+            return try await download(key, expecting: digest)
+        } catch .corrupt(_, let text) {
+            content.logger.log(
+                .warn, "bad manifest",
+                ["repo": .string(proxy), "name": .string("\(key.name)"), "cause": .string(text)])
+            return try await download(key, expecting: digest)
+        }
+    }
+
+    private func download(
+        _ key: Key, expecting expected: Digest?
+    ) async throws(RegistryError) -> Download {
+        let response = try await send(UpstreamRequest(.get, .manifest(key.name, key.reference)))
+        guard response.status == 200 else {
+            response.body.cancel()
+            throw response.registryError(of: registry)
+        }
+        let bytes: [UInt8]
+        do throws(UpstreamError) {
+            bytes = try await response.body.collect(limit: policy.manifestBytesMax)
+        } catch {
+            throw error.registryError(of: registry)
+        }
+        if let length = response.contentLength, length != Int64(bytes.count) {
+            throw .corrupt(registry: registry, "\(bytes.count) bytes instead of \(length)")
+        }
+        return try await verify(bytes, response, expecting: expected)
+    }
+
+    /// Compares every digest that was named with the bytes received (INT-2, INT-6, INT-8).
+    private func verify(
+        _ bytes: [UInt8], _ response: UpstreamResponse, expecting expected: Digest?
+    ) async throws(RegistryError) -> Download {
+        let claimed = response.digest
+        let isRight = await content.workers.run {
+            [expected, claimed].compactMap { $0 }.allSatisfy {
+                StreamingHash.digest(of: bytes, $0.algorithm) == $0
+            }
+        }
+        guard isRight else {
+            content.events.verified(false)
+            throw .corrupt(registry: registry, "the manifest does not match its digest")
+        }
+        let digest = expected ?? claimed ?? StreamingHash.digest(of: bytes, .sha256)
+        do throws(ManifestError) {
+            let parsed = try Manifest.parse(bytes, contentType: response.contentType)
+            content.events.verified(true)
+            return Download(
+                manifest: StoredManifest(
+                    digest: digest, mediaType: parsed.mediaType, bytes: bytes),
+                parsed: parsed)
+        } catch {
+            throw .corrupt(registry: registry, "not a manifest: \(error)")
+        }
+    }
+
+    /// Stores a verified manifest; when it cannot be kept it is served all the same.
+    private func keep(_ download: Download, _ key: Key) async -> ManifestAnswer {
+        let stored = await content.keep(
+            download.manifest, download.parsed, in: proxy, key.name)
+        return ManifestAnswer(
+            manifest: download.manifest,
+            outcome: CacheOutcome(.miss, forwardStatus: 200, stored: stored))
+    }
+}
+
+extension RegistryError {
+    /// The upstream's status behind this error, if there was one.
+    var status: Int? {
+        switch self {
+        case .failing(_, let status), .denied(_, let status): status
+        case .limited: 429
+        case .notFound: 404
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package import OCI
+import Reactor
+import Store
+package import Upstream
+
+/// Another registry, fetched from once and kept.
+///
+/// Answers from the store without leaving the caller's loop; what is missing is asked for by the
+/// actors of the home loop, so that each cold object is one upstream transfer.
+package final class ProxyRepository: Sendable {
+    /// The repository's name in the configuration: its identity in the index.
+    package let name: String
+    /// The name people write, such as `docker.io`.
+    package let registry: String
+    package let policy: ProxyPolicy
+    let content: Content
+    private let manifests: ManifestFetches
+    private let blobs: BlobFetches
+    private let listings: Listings
+
+    package init(
+        name: String, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
+        content: Content
+    ) {
+        self.name = name
+        self.registry = registry
+        self.policy = policy
+        self.content = content
+        let source = BlobFetch.Source(
+            proxy: name, registry: registry, policy: policy, upstream: upstream, content: content)
+        manifests = ManifestFetches(
+            proxy: name, registry: registry, policy: policy, upstream: upstream, content: content)
+        blobs = BlobFetches(source)
+        listings = Listings(source)
+    }
+
+    /// The name as the upstream knows it: Docker Hub's official images stand below `library/`.
+    func canonical(_ name: RepositoryName) -> RepositoryName {
+        guard policy.implicitLibrary, !name.text.contains("/") else { return name }
+        return RepositoryName(parsing: "library/\(name.text)") ?? name
+    }
+
+    // MARK: - Local
+
+    /// The manifest, if it needs no upstream: a digest seen under this name, or a fresh tag.
+    func localManifest(_ name: RepositoryName, _ reference: Reference) async -> ManifestAnswer? {
+        let name = canonical(name)
+        switch reference {
+        case .digest(let digest):
+            guard content.isLinked(self.name, name, digest),
+                let manifest = await content.manifest(digest)
+            else { return nil }
+            return ManifestAnswer(manifest: manifest, outcome: .hit)
+        case .tag(let tag):
+            guard let row = content.tag(self.name, name, tag) else { return nil }
+            let age = content.loop.clock.wallSeconds - row.checkedAt
+            let ttl = policy.tagTTL.components.seconds - max(0, age)
+            guard ttl > 0, let manifest = await content.manifest(row.digest) else { return nil }
+            return ManifestAnswer(manifest: manifest, outcome: CacheOutcome(.hit, ttl: ttl))
+        }
+    }
+
+    /// Whether the tag was seen before, fresh or not.
+    func knows(_ name: RepositoryName, _ reference: Reference) -> Bool {
+        guard case .tag(let tag) = reference else { return false }
+        return content.tag(self.name, canonical(name), tag) != nil
+    }
+
+    /// The blob, if it is stored and was seen under this name.
+    func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
+        guard content.isLinked(self.name, canonical(name), digest),
+            let file = await content.store.open(digest)
+        else { return nil }
+        content.store.markUsed(digest)
+        return BlobAnswer(
+            digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
+    }
+
+    // MARK: - Pull
+
+    /// The manifest of a tag or digest, wherever it has to come from.
+    package func manifest(
+        _ name: RepositoryName, _ reference: Reference
+    ) async throws(RegistryError) -> ManifestAnswer {
+        if let local = await localManifest(name, reference) { return local }
+        let key = ManifestFetches.Key(name: canonical(name), reference: reference)
+        return try await manifests.resolve(key).get()
+    }
+
+    /// The blob, complete or growing.
+    package func blob(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobAnswer {
+        if let local = await localBlob(name, digest) { return local }
+        return try await blobs.open(canonical(name), digest).get()
+    }
+
+    /// What HEAD of a blob answers.
+    package func blobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead {
+        if let local = await localBlob(name, digest) {
+            return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
+        }
+        return try await blobs.head(canonical(name), digest).get()
+    }
+
+    /// All tags of a name.
+    package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
+        try await listings.tags(canonical(name)).get()
+    }
+
+    /// What refers to a manifest.
+    package func referrers(
+        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+    ) async throws(RegistryError) -> ReferrersAnswer {
+        let name = canonical(name)
+        let answer = await listings.referrers(name, digest, artifactType: artifactType)
+        guard case .failure(.notFound) = answer, let fallback = try? await manifest(name, .tag(digest.referrersTag)),
+            let index = try? ReferrersIndex.parse(fallback.manifest.bytes)
+        else { return try answer.get() }
+        // The upstream has no referrers API but the tag that stands in for it.
+        return ReferrersAnswer(
+            bytes: index.filtered(artifactType: artifactType).encode(),
+            filtersApplied: artifactType == nil ? nil : "artifactType",
+            outcome: fallback.outcome)
+    }
+}

@@ -1,0 +1,81 @@
+package import OCI
+package import Reactor
+package import Upstream
+
+/// Why a repository gives no content; translated to HTTP by the API alone.
+package enum RegistryError: Error, Sendable {
+    /// The upstream, or every member of a group, says that it does not exist.
+    case notFound
+    /// The upstream refuses: wrong or missing credentials, or nothing there for us to see.
+    case denied(registry: String, status: Int)
+    /// The upstream's request limit is used up.
+    case limited(registry: String, retryAfter: Duration)
+    /// The upstream could not be asked.
+    case unreachable(registry: String, UpstreamError)
+    /// The upstream answered with a status that is no answer.
+    case failing(registry: String, status: Int)
+    /// What the upstream sent is not what its digest, length or type promise (INT-1, INT-8).
+    case corrupt(registry: String, String)
+    /// No answer within the bound; the work goes on for the next client (UP-2).
+    case timedOut(registry: String)
+    /// A resumed body after a mismatch, which must not be completed with other bytes (INT-4).
+    case rangeOfCorrupt
+    /// The repository is too busy or its storage is out of order.
+    case unavailable(String)
+}
+
+extension RegistryError {
+    /// Whether this says nothing about the content: somebody else, or a stale copy, may help.
+    package var isTrouble: Bool {
+        switch self {
+        case .notFound, .denied: false
+        default: true
+        }
+    }
+
+    /// The metric and log word for the cause.
+    package var reason: String {
+        switch self {
+        case .notFound: "not_found"
+        case .denied: "denied"
+        case .limited: "rate_limited"
+        case .unreachable(_, let error): error.reason
+        case .failing(_, let status): "http_\(status)"
+        case .corrupt: "digest_mismatch"
+        case .timedOut: "timeout"
+        case .rangeOfCorrupt: "digest_mismatch"
+        case .unavailable: "unavailable"
+        }
+    }
+}
+
+/// The result of a fetch that many may wait for.
+package typealias Fetched<Value: Sendable> = Result<Value, RegistryError>
+
+extension UpstreamError {
+    /// What the upstream's failure means for the content that was asked for.
+    func registryError(of registry: String) -> RegistryError {
+        switch self {
+        case .tokenDenied(let status): .denied(registry: registry, status: status)
+        case .tooManyRequests(let retryAfter):
+            .limited(registry: registry, retryAfter: RateLimitPause.clamp(retryAfter))
+        case .badResponse(let text): .corrupt(registry: registry, text)
+        case .tooLarge(let limit):
+            .corrupt(registry: registry, "the answer exceeds \(limit) bytes")
+        default: .unreachable(registry: registry, self)
+        }
+    }
+}
+
+extension UpstreamResponse {
+    /// What a final status other than success means.
+    func registryError(of registry: String) -> RegistryError {
+        switch status {
+        case 404, 410: .notFound
+        case 401, 403, 405: .denied(registry: registry, status: status)
+        case 429:
+            .limited(registry: registry, retryAfter: RateLimitPause.clamp(retryAfter))
+        default: .failing(registry: registry, status: status)
+        }
+    }
+}

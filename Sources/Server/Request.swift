@@ -1,0 +1,56 @@
+package import HTTP
+package import Reactor
+
+/// One parsed request and where it came from.
+package struct Request: Sendable {
+    package let head: RequestHead
+    /// The peer's numeric host, without its port.
+    package let peer: String
+    package let listener: ListenerIdentity
+    /// The loop that the connection lives on, and that the handler is called on.
+    package let loop: EventLoop
+    package let id: RequestID
+    /// When the whole head was there.
+    package let received: Instant
+
+    package init(
+        head: RequestHead, peer: String, listener: ListenerIdentity, loop: EventLoop,
+        id: RequestID, received: Instant
+    ) {
+        self.head = head
+        self.peer = peer
+        self.listener = listener
+        self.loop = loop
+        self.id = id
+        self.received = received
+    }
+}
+
+/// Which listener a request came in by, for routing, logs and metrics.
+package struct ListenerIdentity: Hashable, Sendable, CustomStringConvertible {
+    /// The name of the configuration, such as `http`, `admin` or a repository's own port.
+    package let name: String
+    /// `host:port` as bound, also when port 0 was asked for.
+    package let address: String
+
+    package init(name: String, address: String) {
+        self.name = name
+        self.address = address
+    }
+
+    package var description: String { name }
+}
+
+/// A number that tells requests of one process apart, written as 16 hex digits.
+package struct RequestID: Hashable, Sendable, CustomStringConvertible {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package var description: String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

@@ -1,0 +1,22 @@
+package import HTTP
+
+/// What answers requests: the one seam between connections and what they are about.
+///
+/// Both functions are called on the connection's own loop and must not block it.
+package protocol RequestHandler: Sendable {
+    /// Decides what is sent; from here on a body may still be cut short, but not be replaced.
+    func respond(to request: Request) async -> Response
+
+    /// Makes the answer to a request that is not served: framing errors, limits, foreign hosts.
+    ///
+    /// The connection ends after it; no further byte of it is parsed (HTTP-1).
+    func refuse(_ error: RequestError, _ context: RefusalContext) -> Response
+}
+
+/// What is known of a request that was refused before it had a meaning.
+package struct RefusalContext: Sendable {
+    /// The peer's numeric host.
+    package let peer: String
+    package let listener: ListenerIdentity
+    package let id: RequestID
+}

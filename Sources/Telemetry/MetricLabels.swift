@@ -1,0 +1,103 @@
+/// What the cache did for a request for content.
+///
+/// These words stand in the access line and in the label `cache`; they are a closed set (RES-7).
+package enum CacheResult: String, CaseIterable, Sendable {
+    /// Served from disk without asking anyone.
+    case hit
+    /// Fetched from upstream for this request.
+    case miss
+    /// The upstream confirmed that the stored copy is current.
+    case revalidated
+    /// The upstream failed and the stored copy was served.
+    case stale
+    /// Joined a fetch that another request had started.
+    case coalesced
+    /// Known to be absent, without asking again.
+    case negative
+    /// Streamed through and not kept.
+    case bypass
+}
+
+/// Which kind of content a request asked for.
+package enum ContentKind: String, CaseIterable, Sendable {
+    case manifest
+    case blob
+    case tagList = "tag_list"
+    case referrers
+}
+
+/// Which part of the interface a request met.
+package enum RouteLabel: String, CaseIterable, Sendable {
+    /// `/v2/` itself.
+    case base
+    case manifest
+    case blob
+    case tagList = "tag_list"
+    case referrers
+    /// `/healthz`, `/readyz` and `/metrics` of the admin address.
+    case admin
+    case other
+}
+
+/// Request methods by which requests are counted.
+package enum MethodLabel: String, CaseIterable, Sendable {
+    case get = "GET"
+    case head = "HEAD"
+    case other
+
+    /// The label of a request's method.
+    package init(method: String) {
+        self = MethodLabel(rawValue: method) ?? .other
+    }
+}
+
+/// Where the bytes of a response came from.
+package enum ByteSource: String, CaseIterable, Sendable {
+    case cache
+    case upstream
+}
+
+/// Why a connection or request was refused by a limit.
+package enum RejectionReason: String, CaseIterable, Sendable {
+    /// The limit of all connections.
+    case connections
+    /// The limit of connections of one address.
+    case perAddress = "per_ip"
+    /// No file descriptor was left.
+    case descriptors
+    /// A request was not received, or a response not taken, in time.
+    case timeout
+}
+
+/// Why blobs were evicted.
+package enum EvictionReason: String, CaseIterable, Sendable {
+    /// The store had reached its limit.
+    case size
+    /// The file system had less free space than is to be kept.
+    case free
+}
+
+/// What re-hashing a stored or received blob found.
+package enum VerificationResult: String, CaseIterable, Sendable {
+    case ok
+    case corrupt
+}
+
+/// Why an upstream request failed.
+package enum UpstreamErrorReason: String, CaseIterable, Sendable {
+    case dns
+    case connect
+    case tls
+    case timeout
+    case auth
+    case rateLimited = "rate_limited"
+    case serverError = "http_5xx"
+    case digestMismatch = "digest_mismatch"
+    case truncated
+    case reset
+    /// An address, redirect or realm that may not be used.
+    case refused
+    case badResponse = "bad_response"
+    case tooLarge = "too_large"
+    case other
+}

@@ -1,0 +1,126 @@
+import HTTP
+
+/// What a request carries to be let in.
+enum Credential: Equatable {
+    case basic
+    case token(String, TokenKey)
+}
+
+/// How this upstream asked for credentials last, so that the next request need not be refused first.
+enum RememberedChallenge {
+    case basic
+    case bearer(realm: RemoteURL, service: String?, scope: ScopePattern)
+}
+
+/// How an upstream's scope follows from the repository asked for.
+enum ScopePattern: Equatable {
+    /// `repository:<prefix><name>:pull`
+    case repository(prefix: String)
+    /// The same for all, such as `aws` at public.ecr.aws.
+    case fixed(String)
+
+    /// Learns the pattern from a scope that was asked for `name`; nil when there is none to see.
+    init?(scope: String, name: String) {
+        let start = "repository:"
+        let end = "\(name):pull"
+        if scope.hasPrefix(start), scope.hasSuffix(end), !scope.contains(" ") {
+            self = .repository(prefix: String(scope.dropFirst(start.count).dropLast(end.count)))
+        } else if !scope.contains(start) {
+            self = .fixed(scope)
+        } else {
+            return nil
+        }
+    }
+
+    func scope(for name: String) -> String {
+        switch self {
+        case .repository(let prefix): "repository:\(prefix)\(name):pull"
+        case .fixed(let scope): scope
+        }
+    }
+}
+
+/// Reads challenges and decides which may be answered, and where (CRED-1). A pure value.
+struct Authentication {
+    /// Longest `service` and `scope` that are passed on.
+    private static let parameterBytesMax = 1 << 10
+
+    let base: RemoteURL
+    let realms: [RemoteURL]
+
+    /// What a Bearer challenge asks to be got, if its realm may be asked.
+    ///
+    /// - Parameter name: The repository the request was about, as the upstream knows it.
+    func tokenKey(for challenge: Challenge, name: String) throws(UpstreamError) -> TokenKey {
+        guard let text = challenge["realm"] else { throw .badResponse("challenge without realm") }
+        guard let realm = RemoteURL(parsing: text) else {
+            throw .refusedRealm("that is no acceptable URL")
+        }
+        guard mayAsk(realm) else { throw .refusedRealm("\(realm.origin)\(realm.path)") }
+        let service = challenge["service"]
+        let scope = challenge["scope"].map(Self.pullOnly) ?? ""
+        guard [service ?? "", scope].allSatisfy({ $0.utf8.count <= Self.parameterBytesMax }) else {
+            throw .badResponse("challenge parameters too long")
+        }
+        return TokenKey(
+            realm: realm, service: service,
+            scope: scope.isEmpty ? "repository:\(name):pull" : scope)
+    }
+
+    /// Own origin, or listed; never by a weaker scheme than the upstream's.
+    private func mayAsk(_ realm: RemoteURL) -> Bool {
+        if base.scheme == .https, realm.scheme != .https { return false }
+        return realm.origin == base.origin
+            || realms.contains { $0.origin == realm.origin && $0.path == realm.path }
+    }
+
+    /// Asks for no more than reading, whatever the challenge proposes.
+    static func pullOnly(_ scope: String) -> String {
+        scope.split(separator: " ").map { part in
+            guard part.hasPrefix("repository"), let colon = part.lastIndex(of: ":") else {
+                return String(part)
+            }
+            let actions = part[part.index(after: colon)...].split(separator: ",")
+            return actions.contains("pull") ? "\(part[...colon])pull" : String(part)
+        }.joined(separator: " ")
+    }
+
+    /// The URL of a token request: the realm with its own query kept, `scope` repeated for each.
+    static func tokenURL(_ key: TokenKey) -> RemoteURL? {
+        var items: [String] = []
+        if let service = key.service { items.append("service=\(PercentEncoding.encode(service))") }
+        for scope in key.scope.split(separator: " ") {
+            items.append("scope=\(PercentEncoding.encode(String(scope)))")
+        }
+        let separator = key.realm.query == nil ? "?" : "&"
+        return RemoteURL(parsing: key.realm.text + separator + items.joined(separator: "&"))
+    }
+}
+
+extension UpstreamSettings.Credentials {
+    /// `Basic` with the bytes as they are (RFC 7617; CRED-5).
+    var basicHeader: String {
+        "Authorization: Basic " + Base64.encode(username + [UInt8(ascii: ":")] + password)
+    }
+}
+
+/// Base64 with padding (RFC 4648 §4).
+enum Base64 {
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    static func encode(_ bytes: [UInt8]) -> String {
+        var result: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            var bits: UInt32 = 0
+            for byte in group { bits = bits << 8 | UInt32(byte) }
+            bits <<= UInt32(8 * (3 - group.count))
+            for position in 0..<4 {
+                let index = Int(bits >> UInt32(18 - 6 * position)) & 0x3f
+                result.append(position <= group.count ? alphabet[index] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}

@@ -1,0 +1,252 @@
+package import Reactor
+import HTTP
+import OCI
+
+/// One upstream registry over libcurl: an actor that lives on an event loop.
+///
+/// Owns one connection pool (CRED-2), the tokens, and what it learnt about how this upstream asks
+/// for credentials. `send` is a straight line: slot, credential, exchange, redirect or challenge,
+/// again, answer.
+package actor CurlUpstream: UpstreamClient {
+    /// Tokens asked for in answer to challenges within one `send` (CRED-8): the first, and one more
+    /// when that is refused although fresh.
+    private static let answersMax = 2
+
+    package nonisolated let loop: EventLoop
+    package nonisolated let settings: UpstreamSettings
+    let builder: RequestBuilder
+    let authentication: Authentication
+    let pool: TransferPool
+    var tokens: TokenCache
+    /// Tickets of those who wait for a token that is being asked for.
+    var tokenWaiters: [TokenKey: [UInt64]] = [:]
+    var remembered: RememberedChallenge?
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        loop.asUnownedSerialExecutor()
+    }
+
+    /// Makes a client; nothing is connected yet.
+    ///
+    /// - Throws: `connect` when libcurl cannot be initialised.
+    package init(
+        _ settings: UpstreamSettings, loop: EventLoop, events: UpstreamEvents = UpstreamEvents()
+    ) throws(UpstreamError) {
+        guard let pool = TransferPool(settings, events: events, loop: loop) else {
+            throw .connect(host: settings.base.host, detail: "libcurl cannot be initialised")
+        }
+        self.loop = loop
+        self.settings = settings
+        self.pool = pool
+        builder = RequestBuilder(settings: settings)
+        authentication = Authentication(base: settings.base, realms: settings.realms)
+        tokens = TokenCache(entriesMax: settings.limits.tokensMax)
+    }
+
+    // libcurl's clean-up speaks to the loop, so it must happen on it.
+    isolated deinit {}
+
+    package func send(_ request: UpstreamRequest) async throws(UpstreamError) -> UpstreamResponse {
+        let deadline = loop.now + settings.timeouts.headers
+        try await takeSlot(by: deadline)
+        do {
+            return try await converse(request, by: deadline)
+        } catch {
+            pool.releaseSlot()
+            throw error
+        }
+    }
+
+    private func takeSlot(by deadline: Instant) async throws(UpstreamError) {
+        switch pool.requestSlot() {
+        case .admitted: return
+        case .full: throw .overloaded
+        case .mustWait(let ticket):
+            let wait = min(settings.timeouts.queue, deadline - loop.now)
+            try await suspend(ticket, for: wait, else: .queue).get()
+        }
+    }
+
+    /// Exchanges until the upstream has said its last word. The caller holds a slot, which goes
+    /// with the response's transfer.
+    private func converse(
+        _ request: UpstreamRequest, by deadline: Instant
+    ) async throws(UpstreamError) -> UpstreamResponse {
+        let name = builder.name(of: request.resource.repository)
+        var chain = RedirectChain(
+            from: try builder.url(for: request.resource), hopsMax: settings.limits.redirectsMax)
+        var credential = try await foreseenCredential(for: name, by: deadline)
+        var answersLeft = Self.answersMax
+        while true {
+            let transfer = try await exchange(
+                plan(request, at: chain, with: credential, by: deadline))
+            let head = transfer.head
+            if head.isRedirect {
+                pool.forget(transfer)
+                guard request.resource.mayBeRedirected else {
+                    throw .refusedRedirect("only manifests and blobs may be elsewhere")
+                }
+                try chain.follow(location: head["location"])
+                continue
+            }
+            guard head.status == 401, chain.mayAuthenticate else {
+                return try respond(to: request, from: transfer, at: chain.url)
+            }
+            pool.forget(transfer)
+            let refused = credential
+            credential = nil
+            if answersLeft > 0 {
+                credential = try await answer(
+                    head.fields["www-authenticate"] ?? [], for: name, after: refused, by: deadline)
+            }
+            guard credential != nil else { return finallyRefused(refused, head) }
+            answersLeft -= 1
+        }
+    }
+
+    private func plan(
+        _ request: UpstreamRequest, at chain: RedirectChain, with credential: Credential?,
+        by deadline: Instant
+    ) -> ExchangePlan {
+        var fields = builder.fields(for: request)
+        if chain.mayAuthenticate, let line = headerLine(for: credential) { fields.append(line) }
+        return ExchangePlan(
+            kind: chain.hasMoved ? .redirect : .registry, method: request.method, url: chain.url,
+            fields: fields, deadline: deadline)
+    }
+
+    /// Carries out one exchange up to its head.
+    func exchange(_ plan: ExchangePlan) async throws(UpstreamError) -> Transfer {
+        guard plan.deadline > loop.now else { throw .timeout(.headers) }
+        guard let transfer = pool.begin(plan) else {
+            throw .connect(host: plan.url.host, detail: "out of memory")
+        }
+        if !transfer.isHeadKnown {
+            let ticket = pool.waiters.ticket()
+            transfer.awaitHead(ticket)
+            // The transfer has timers of its own.
+            if case .failure(let error) = await suspend(ticket, for: nil, else: .headers) {
+                pool.cancel(transfer)
+                throw error
+            }
+        }
+        if !transfer.reader.isComplete, case .failure(let error) = transfer.outcome {
+            pool.forget(transfer)
+            throw error
+        }
+        return transfer
+    }
+
+    private func respond(
+        to request: UpstreamRequest, from transfer: Transfer, at url: RemoteURL
+    ) throws(UpstreamError) -> UpstreamResponse {
+        do {
+            let response = try response(to: request, from: transfer, at: url)
+            if transfer.outcome == nil {
+                transfer.holdsSlot = true
+            } else {
+                pool.releaseSlot()
+            }
+            return response
+        } catch {
+            pool.cancel(transfer)
+            throw error
+        }
+    }
+
+    private func response(
+        to request: UpstreamRequest, from transfer: Transfer, at url: RemoteURL
+    ) throws(UpstreamError) -> UpstreamResponse {
+        let head = transfer.head
+        guard !(300...399).contains(head.status) else {
+            throw .badResponse("status \(head.status) that nobody asked for")
+        }
+        return UpstreamResponse(
+            status: head.status, contentType: head["content-type"],
+            contentLength: head.contentLength,
+            contentRange: try head.contentRange(offset: request.offset),
+            digest: try head.digest(isManifest: request.resource.isManifest),
+            etag: head["etag"], next: builder.next(in: head.fields["link"], of: url),
+            filtersApplied: head["oci-filters-applied"],
+            retryAfter: head.retryAfter(wallSeconds: loop.clock.wallSeconds),
+            rateLimit: head.rateLimit, cacheStatus: head["cache-status"],
+            body: CurlBody(self, id: transfer.id))
+    }
+
+    /// Answers with the registry's 401, and believes it for a while if a token was refused.
+    private func finallyRefused(_ credential: Credential?, _ head: UpstreamHead) -> UpstreamResponse {
+        if case .token(let token, let key) = credential {
+            tokens.drop(token, for: key)
+            tokens.deny(key, status: head.status, at: loop.now)
+        }
+        pool.releaseSlot()
+        return UpstreamResponse(
+            status: head.status, contentType: head["content-type"], contentLength: 0)
+    }
+}
+
+// MARK: - Bodies
+
+extension CurlUpstream {
+    /// Waits for more of a body; its only consumer calls this.
+    func nextChunk(of id: UInt64) async -> Result<Chunk?, UpstreamError> {
+        while let transfer = pool[id], !transfer.isDiscarded {
+            if let chunk = transfer.takeChunk() { return .success(chunk) }
+            // Resuming the transfer may have delivered something.
+            if !transfer.buffer.isEmpty { continue }
+            if let outcome = transfer.outcome { return outcome.map { nil } }
+            let ticket = pool.waiters.ticket()
+            transfer.awaitBody(ticket)
+            if case .failure(let error) = await suspend(ticket, for: nil, else: .headers) {
+                pool.cancel(transfer)
+                return .failure(error)
+            }
+        }
+        return .failure(.cancelled)
+    }
+
+    /// The consumer is gone: what has not arrived is not wanted.
+    func drop(_ id: UInt64) {
+        guard let transfer = pool[id] else { return }
+        pool.forget(transfer)
+    }
+}
+
+// MARK: - Waiting
+
+extension CurlUpstream {
+    /// Suspends the task until its ticket is woken, `bound` has passed, or it is cancelled.
+    func suspend(
+        _ ticket: UInt64, for bound: Duration?, else phase: UpstreamError.Phase
+    ) async -> WaiterTable.Outcome {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let waiters = pool.waiters
+                let timer = bound.map { bound in
+                    loop.timer(after: bound) { waiters.wake(ticket, .failure(.timeout(phase))) }
+                }
+                waiters.add(ticket, continuation, timer: timer)
+            }
+        } onCancel: {
+            loop.spawn { await self.wake(ticket, .failure(.cancelled)) }
+        }
+    }
+
+    private func wake(_ ticket: UInt64, _ outcome: WaiterTable.Outcome) {
+        pool.waiters.wake(ticket, outcome)
+    }
+}
+
+extension UpstreamRequest.Resource {
+    /// Blobs are on CDNs; registry.k8s.io has its manifests elsewhere, too (CRED-3).
+    fileprivate var mayBeRedirected: Bool {
+        switch self {
+        case .manifest, .blob: true
+        case .tags, .referrers, .next: false
+        }
+    }
+
+    fileprivate var isManifest: Bool {
+        if case .manifest = self { true } else { false }
+    }
+}

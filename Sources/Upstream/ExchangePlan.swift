@@ -1,0 +1,12 @@
+import Reactor
+
+/// Everything decided about one exchange before it begins.
+struct ExchangePlan {
+    var kind: UpstreamEvents.Exchange.Kind
+    var method: UpstreamRequest.Method
+    var url: RemoteURL
+    /// Header lines of this request, each `Name: value`, credentials included where they may be.
+    var fields: [String]
+    /// When the final headers of the whole request are due.
+    var deadline: Instant
+}

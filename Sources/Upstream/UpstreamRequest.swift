@@ -1,0 +1,48 @@
+package import OCI
+
+/// What is asked of an upstream: a resource of the distribution API, read by GET or HEAD.
+package struct UpstreamRequest: Sendable {
+    /// Cistern only reads from upstreams.
+    package enum Method: String, Sendable {
+        case get = "GET"
+        case head = "HEAD"
+    }
+
+    /// The resource, named by parsed values only: no text from a client reaches a URL (SSRF-4).
+    package enum Resource: Sendable {
+        case manifest(RepositoryName, Reference)
+        case blob(RepositoryName, Digest)
+        /// One page of tags: at most `limit`, those after `last`.
+        case tags(RepositoryName, limit: Int?, last: String?)
+        case referrers(RepositoryName, Digest, artifactType: String?)
+        /// The following page: `UpstreamResponse.next` of the page before, unchanged.
+        case next(RepositoryName, link: String)
+    }
+
+    package var method: Method
+    package var resource: Resource
+    /// The first byte wanted; above 0 it is asked by `Range: bytes=N-`.
+    package var offset: Int64
+    /// The entity tag that the bytes before `offset` came with, sent as `If-Range` (UP-4).
+    package var ifRange: String?
+
+    package init(
+        _ method: Method, _ resource: Resource, offset: Int64 = 0, ifRange: String? = nil
+    ) {
+        self.method = method
+        self.resource = resource
+        self.offset = offset
+        self.ifRange = ifRange
+    }
+}
+
+extension UpstreamRequest.Resource {
+    /// The repository asked about, as the client named it.
+    package var repository: RepositoryName {
+        switch self {
+        case .manifest(let name, _), .blob(let name, _), .tags(let name, _, _),
+            .referrers(let name, _, _), .next(let name, _):
+            name
+        }
+    }
+}
