@@ -9,7 +9,9 @@ struct E06_RealClientHarnessTests {
         let image = try realImage(seed: 60)
         upstream.add(image, "library/a")
         let containerd = try ContainerdProcess(mirrors: ["docker.io": upstream.url])
-        for reference in ["docker.io/library/a:latest", "docker.io/library/a@\(image.index.digest)"] {
+        for reference in [
+            "docker.io/library/a:latest", "docker.io/library/a@\(image.index.digest)",
+        ] {
             let output = try containerd.fetch(reference)
             #expect(output.code == 0, "\(output)")
         }
@@ -25,7 +27,9 @@ struct E06_RealClientHarnessTests {
         let image = try realImage(seed: 61)
         upstream.add(image, "library/a")
         let podman = try PodmanClient(mirrors: ["docker.io": upstream.authority])
-        for reference in ["docker.io/library/a:latest", "docker.io/library/a@\(image.index.digest)"] {
+        for reference in [
+            "docker.io/library/a:latest", "docker.io/library/a@\(image.index.digest)",
+        ] {
             let output = try podman.pull(reference)
             #expect(output.code == 0, "\(output)")
             try podman.removeImages()

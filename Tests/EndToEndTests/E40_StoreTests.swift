@@ -90,7 +90,10 @@ struct E40_StoreTests {
             ["serve", "--config", first.configurationFile] + DaemonProcess.rootArguments,
             within: .seconds(20))
         #expect(second.code == 75, "\(second)")
-        #expect(second.stderr.split(separator: "\n").contains { $0.contains("lock") || $0.contains("in use") || $0.contains("another") })
+        #expect(
+            second.stderr.split(separator: "\n").contains {
+                $0.contains("lock") || $0.contains("in use") || $0.contains("another")
+            })
         #expect(try RawClient.request(first.address, "/v2/").status == 200)
     }
 

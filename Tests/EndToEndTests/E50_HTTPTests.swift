@@ -17,16 +17,39 @@ struct E50_HTTPTests {
 
     /// Requests that must be refused, followed by a request that must not be heard.
     private static let attacks: [(name: String, head: String, statuses: [Int])] = [
-        ("length and chunked", "POST /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [400]),
-        ("two lengths", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n", [400]),
-        ("same length twice", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", [400]),
+        (
+            "length and chunked",
+            "POST /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            [400]
+        ),
+        (
+            "two lengths",
+            "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\n", [400]
+        ),
+        (
+            "same length twice",
+            "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", [400]
+        ),
         ("list of lengths", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 0, 0\r\n\r\n", [400]),
         ("signed length", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: +0\r\n\r\n", [400]),
         ("hex length", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 0x0\r\n\r\n", [400]),
-        ("huge length", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 99999999999999999999\r\n\r\n", [400, 413]),
-        ("unknown coding", "GET /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: xchunked\r\n\r\n", [400, 501]),
-        ("coding list", "GET /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", [400, 501]),
-        ("coding in 1.0", "GET /v2/ HTTP/1.0\r\nHost: H\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [400]),
+        (
+            "huge length",
+            "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            [400, 413]
+        ),
+        (
+            "unknown coding", "GET /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            [400, 501]
+        ),
+        (
+            "coding list",
+            "GET /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", [400, 501]
+        ),
+        (
+            "coding in 1.0",
+            "GET /v2/ HTTP/1.0\r\nHost: H\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [400]
+        ),
         ("space before colon", "GET /v2/ HTTP/1.1\r\nHost: H\r\nContent-Length : 0\r\n\r\n", [400]),
         ("folded line", "GET /v2/ HTTP/1.1\r\nHost: H\r\nX: a\r\n b\r\n\r\n", [400]),
         ("bare line feed", "GET /v2/ HTTP/1.1\nHost: H\n\n", [400]),
@@ -37,26 +60,54 @@ struct E50_HTTPTests {
         ("no host", "GET /v2/ HTTP/1.1\r\n\r\n", [400]),
         ("two hosts", "GET /v2/ HTTP/1.1\r\nHost: H\r\nHost: H\r\n\r\n", [400]),
         ("empty name", "GET /v2/ HTTP/1.1\r\nHost: H\r\n: x\r\n\r\n", [400]),
-        ("foreign absolute form", "GET http://evil.example/v2/ HTTP/1.1\r\nHost: H\r\n\r\n", [400, 421]),
+        (
+            "foreign absolute form", "GET http://evil.example/v2/ HTTP/1.1\r\nHost: H\r\n\r\n",
+            [400, 421]
+        ),
         ("version 2", "GET /v2/ HTTP/2.0\r\nHost: H\r\n\r\n", [400, 505]),
         ("version nonsense", "GET /v2/ HTTX/1.1\r\nHost: H\r\n\r\n", [400, 505]),
         ("two spaces", "GET  /v2/ HTTP/1.1\r\nHost: H\r\n\r\n", [400]),
         ("h2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400, 505]),
         ("unknown expectation", "GET /v2/ HTTP/1.1\r\nHost: H\r\nExpect: wonders\r\n\r\n", [417]),
-        ("chunk with sign", "POST /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n", [400, 405, 404]),
-        ("chunk with 0x", "POST /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n", [400, 405, 404]),
-        ("long line", "GET /v2/\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: H\r\n\r\n", [414]),
-        ("large header", "GET /v2/ HTTP/1.1\r\nHost: H\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n", [431]),
-        ("many fields", "GET /v2/ HTTP/1.1\r\nHost: H\r\n\(String(repeating: "X: y\r\n", count: 120))\r\n", [431]),
-        ("many parameters", "GET /v2/?\((0..<40).map { "a\($0)=1" }.joined(separator: "&")) HTTP/1.1\r\nHost: H\r\n\r\n", [400]),
+        (
+            "chunk with sign",
+            "POST /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n",
+            [400, 405, 404]
+        ),
+        (
+            "chunk with 0x",
+            "POST /v2/ HTTP/1.1\r\nHost: H\r\nTransfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+            [400, 405, 404]
+        ),
+        (
+            "long line",
+            "GET /v2/\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: H\r\n\r\n", [414]
+        ),
+        (
+            "large header",
+            "GET /v2/ HTTP/1.1\r\nHost: H\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n",
+            [431]
+        ),
+        (
+            "many fields",
+            "GET /v2/ HTTP/1.1\r\nHost: H\r\n\(String(repeating: "X: y\r\n", count: 120))\r\n",
+            [431]
+        ),
+        (
+            "many parameters",
+            "GET /v2/?\((0..<40).map { "a\($0)=1" }.joined(separator: "&")) HTTP/1.1\r\nHost: H\r\n\r\n",
+            [400]
+        ),
     ]
 
     @Test func badFramingIsRefusedAndNothingAfterItIsHeard() throws {
         let (upstream, daemon, _) = try start()
         for attack in Self.attacks {
             let client = try RawClient(daemon.address)
-            let smuggled = "GET /v2/docker.io/library/smuggled/manifests/x HTTP/1.1\r\nHost: H\r\n\r\n"
-            let text = (attack.head + smuggled).replacing("Host: H\r\n", "Host: \(daemon.address)\r\n")
+            let smuggled =
+                "GET /v2/docker.io/library/smuggled/manifests/x HTTP/1.1\r\nHost: H\r\n\r\n"
+            let text = (attack.head + smuggled).replacing(
+                "Host: H\r\n", "Host: \(daemon.address)\r\n")
             try? client.send(raw: text)
             do {
                 let answer = try client.response()
@@ -96,14 +147,16 @@ struct E50_HTTPTests {
         var pipelined = ""
         for _ in 0..<20 {
             pipelined += "GET \(puller.blob(blob)) HTTP/1.1\r\nHost: \(daemon.address)\r\n\r\n"
-            pipelined += "HEAD \(puller.manifest("latest")) HTTP/1.1\r\nHost: \(daemon.address)\r\n\r\n"
+            pipelined +=
+                "HEAD \(puller.manifest("latest")) HTTP/1.1\r\nHost: \(daemon.address)\r\n\r\n"
         }
         try client.send(raw: pipelined)
         for _ in 0..<20 {
             #expect(try client.response(sink: .compare(blob)).isRight)
             #expect(try client.response(to: "HEAD").contentLength == image.index.content.size)
         }
-        try client.send(raw: "GET /v2/ HTTP/1.1\r\nHost: \(daemon.address)\r\nConnection: close\r\n\r\n")
+        try client.send(
+            raw: "GET /v2/ HTTP/1.1\r\nHost: \(daemon.address)\r\nConnection: close\r\n\r\n")
         let last = try client.response()
         #expect(last.status == 200 && !last.keepsAlive)
         #expect(client.isAtEnd())

@@ -97,7 +97,8 @@ struct E55_OperationTests {
         let bad = try daemon.home.write(
             "bad.toml",
             configuration.text(store: daemon.storePath)
-                + "\n[repositories.x]\ntype = \"proxy\"\nregistry = \"x.example\"\nupstreem = \"http://x\"\n")
+                + "\n[repositories.x]\ntype = \"proxy\"\nregistry = \"x.example\"\nupstreem = \"http://x\"\n"
+        )
         let answer = try Command.run(binary, ["check", "--config", bad])
         #expect(answer.code != 0)
         let said = answer.stdout + answer.stderr

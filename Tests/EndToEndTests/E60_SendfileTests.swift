@@ -17,7 +17,10 @@ struct E60_SendfileTests {
         let trace = first.home.file("trace")
         let second = try DaemonProcess(
             configuration, home: first.home,
-            wrapper: [try requireTool("strace"), "-f", "-e", "trace=sendfile,write,writev,sendto,sendmsg", "-o", trace],
+            wrapper: [
+                try requireTool("strace"), "-f", "-e", "trace=sendfile,write,writev,sendto,sendmsg",
+                "-o", trace,
+            ],
             within: .seconds(60))
         #expect(try Puller(second, "/v2/docker.io/library/a").get(blob).isRight)
         let sent = try bytes(by: ["sendfile"], in: trace)
@@ -46,7 +49,10 @@ struct E60_SendfileTests {
         upstream.add(blob)
         let daemon = try DaemonProcess(
             DaemonConfiguration(
-                [DaemonConfiguration.proxy("docker.io", upstream), "[limits]\nconnections_per_address = 1000"]))
+                [
+                    DaemonConfiguration.proxy("docker.io", upstream),
+                    "[limits]\nconnections_per_address = 1000",
+                ]))
         let puller = Puller(daemon, "/v2/docker.io/library/a")
         #expect(try puller.get(blob).isRight)
         func hold(_ count: Int) throws -> [RawClient] {

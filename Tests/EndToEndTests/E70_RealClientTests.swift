@@ -48,15 +48,20 @@ struct E70_RealClientTests {
                 let source = "docker://\(site.daemon.address)/\(reference)"
                 let copy = try Command.run(
                     "skopeo",
-                    ["copy", "--all", "--src-tls-verify=false", source, "dir:\(directory.path)/out"])
+                    [
+                        "copy", "--all", "--src-tls-verify=false", source,
+                        "dir:\(directory.path)/out",
+                    ])
                 #expect(copy.code == 0, "\(round): \(copy)")
                 let image = number < 2 ? site.image : site.other
                 for blob in image.blobs {
                     let path = directory.file("out/\(blob.digest.dropFirst(7))")
                     #expect(MessageDigest.of(try Files.read(path)) == blob.digest, "\(round)")
                 }
-                let inspect = try Command.run("skopeo", ["inspect", "--tls-verify=false", "--raw", source])
-                #expect(inspect.stdout == String(decoding: image.index.content.bytes, as: UTF8.self))
+                let inspect = try Command.run(
+                    "skopeo", ["inspect", "--tls-verify=false", "--raw", source])
+                #expect(
+                    inspect.stdout == String(decoding: image.index.content.bytes, as: UTF8.self))
             }
             site.stopUpstreams()
         }
@@ -65,7 +70,8 @@ struct E70_RealClientTests {
     @Test func skopeoListsTags() throws {
         let site = try Site()
         let output = try Command.succeed(
-            "skopeo", ["list-tags", "--tls-verify=false", "docker://\(site.daemon.address)/quay.io/org/b"])
+            "skopeo",
+            ["list-tags", "--tls-verify=false", "docker://\(site.daemon.address)/quay.io/org/b"])
         #expect(output.stdout.contains("\"v1\""))
     }
 
@@ -79,7 +85,8 @@ struct E70_RealClientTests {
                 #expect(output.code == 0, "\(round): \(output)")
             }
             let stored = try containerd.contents()
-            let wanted = (site.image.blobs + site.other.blobs).map(\.digest)
+            let wanted =
+                (site.image.blobs + site.other.blobs).map(\.digest)
                 + (site.image.documents + site.other.documents).map(\.digest)
             #expect(stored.isSuperset(of: wanted), "\(round)")
             let pull = try containerd.pull("docker.io/library/a:latest")

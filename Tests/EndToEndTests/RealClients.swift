@@ -28,7 +28,9 @@ final class DockerRegistryProcess: Sendable {
             }
             return found != nil
         }
-        guard let found else { throw TestFailure("docker-registry: \((try? Files.text(log)) ?? "")") }
+        guard let found else {
+            throw TestFailure("docker-registry: \((try? Files.text(log)) ?? "")")
+        }
         address = found
     }
 
@@ -105,7 +107,10 @@ final class ContainerdProcess: Sendable {
     func fetch(_ reference: String) throws -> Command.Output {
         try Command.run(
             "ctr",
-            ["-a", home.file("sock"), "content", "fetch", "--all-platforms", "--hosts-dir", hosts, reference])
+            [
+                "-a", home.file("sock"), "content", "fetch", "--all-platforms", "--hosts-dir",
+                hosts, reference,
+            ])
     }
 
     /// `ctr images pull`, unpacked by the snapshotter that needs no overlay mounts.

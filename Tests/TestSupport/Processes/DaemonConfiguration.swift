@@ -42,7 +42,9 @@ package struct DaemonConfiguration: Sendable {
     /// The whole file.
     package func text(store: String) -> String {
         var parts = ["[cache]\npath = \"\(store)\"\n\(cache)"]
-        for listener in listeners { parts.append("[[listener]]\naddress = \"127.0.0.1:0\"\n\(listener)") }
+        for listener in listeners {
+            parts.append("[[listener]]\naddress = \"127.0.0.1:0\"\n\(listener)")
+        }
         parts.append("[admin]\naddress = \"127.0.0.1:0\"")
         parts.append("[log]\nlevel = \"debug\"\nformat = \"logfmt\"")
         return (parts + tables).joined(separator: "\n\n") + "\n"
