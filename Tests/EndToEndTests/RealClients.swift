@@ -152,11 +152,6 @@ final class PodmanClient: Sendable {
         try Files.makeDirectories(home.file("run"))
     }
 
-    deinit {
-        // vfs leaves nothing mounted; the image store may still be locked by a pause process.
-        _ = try? run(["system", "reset", "--force"])
-    }
-
     private func run(_ arguments: [String]) throws -> Command.Output {
         try Command.run(
             "podman",
