@@ -55,7 +55,7 @@ let package = Package(
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
         module("Server", ["HTTP", "Linux", "Reactor", "Telemetry"]),
         module("API", ["HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
-        module("Configuration", ["CTOML", "OCI", "Linux"]),
+        module("Configuration", ["CTOML", "Linux"]),
         module(
             "Daemon",
             [
@@ -63,7 +63,7 @@ let package = Package(
                 "Server", "Store", "Telemetry", "Upstream",
             ]),
         .executableTarget(
-            name: "cistern", dependencies: ["Configuration", "Daemon", argumentParser],
+            name: "cistern", dependencies: ["Configuration", "Daemon", "Linux", argumentParser],
             swiftSettings: settings),
 
         // Tests: the fakes and scripted upstreams, one target per module, then the whole.

@@ -72,15 +72,11 @@ extension Answer {
                 503, .tooManyRequests,
                 "\(registry) limits requests and \(what) is not cached; again in \(seconds) s",
                 reason: "\(registry) rate limit reached", detail: [("upstream_status", "429")])
-        case .unreachable(let registry, .timeout(let phase)):
-            return .error(
-                504, .unavailable,
-                "\(registry) did not answer in time (\(phase)) and \(what) is not cached",
-                reason: "\(registry) timed out")
         case .unreachable(let registry, let cause):
             return .error(
-                502, .unavailable, "\(registry) cannot be asked for \(what): \(cause)",
-                reason: "\(registry) unreachable")
+                cause.isTimeout ? 504 : 502, .unavailable,
+                "\(registry) cannot be asked for \(what), which is not cached: \(cause.text)",
+                reason: "\(registry) \(cause.isTimeout ? "timed out" : "unreachable")")
         case .failing(let registry, let status):
             return .error(
                 502, .unavailable,

@@ -1,9 +1,9 @@
 package import HTTP
 import OCI
-package import Registry
+import Registry
 package import Server
 import Synchronization
-package import Telemetry
+import Telemetry
 
 /// The distribution API over the configured repositories: the one translator between HTTP and
 /// Registry.

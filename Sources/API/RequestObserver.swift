@@ -1,6 +1,6 @@
 package import HTTP
 import OCI
-package import Registry
+import Registry
 package import Server
 package import Telemetry
 

@@ -1,4 +1,4 @@
-package import OCI
+import OCI
 package import Registry
 
 /// How requests find their repository: the configured repositories, and what each listener serves.

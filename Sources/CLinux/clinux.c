@@ -90,3 +90,8 @@ int64_t clinux_descriptor_limit(void) {
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return INT64_MAX;
     return (int64_t)limit.rlim_cur;
 }
+
+int clinux_read_signal(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : -1;
+}

@@ -125,20 +125,6 @@ extension RoutingTable {
     }
 }
 
-extension DaemonMetrics {
-    /// Shows the open connections of each listener.
-    func showConnections(of listeners: [BoundListener]) {
-        metrics.sampledGauge(
-            "cistern_connections", help: "Open client connections.", labels: ["listener"]
-        ) {
-            listeners.map {
-                Metrics.Sample(
-                    Double($0.listener.openConnections), labels: [$0.listener.identity.address])
-            }
-        }
-    }
-}
-
 /// The metrics of the repositories in force, for connections of any loop.
 final class RepositoryMetricsTable: Sendable {
     private let table = Mutex<[String: RepositoryMetrics]>([:])

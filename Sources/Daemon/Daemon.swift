@@ -3,6 +3,7 @@ import Configuration
 import Linux
 import Reactor
 import Server
+import Store
 import Telemetry
 
 /// The running daemon and its life.
@@ -93,7 +94,9 @@ actor Daemon {
     }
 
     private func adminHandler() -> AdminHandler {
-        runtime.metrics.showConnections(of: listeners)
+        runtime.metrics.http.showConnections { [listeners] in
+            listeners.map { ($0.listener.identity.address, $0.listener.openConnections) }
+        }
         return AdminHandler(metrics: runtime.metrics.metrics, checks: health.checks)
     }
 
@@ -170,8 +173,9 @@ actor Daemon {
 
     private func watchSignals() throws(DaemonError) {
         do throws(Errno) {
-            signals = try runtime.signals.watch(on: runtime.home) { [weak self, runtime] meaning in
-                runtime.home.spawn { await self?.received(meaning) }
+            // The daemon lives as long as the process.
+            signals = try runtime.signals.watch(on: runtime.home) { [runtime, self] meaning in
+                runtime.home.spawn { await self.received(meaning) }
             }
         } catch {
             throw DaemonError(.unavailable, "cannot watch signals: \(error)")

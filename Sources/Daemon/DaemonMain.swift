@@ -1,7 +1,9 @@
 package import Configuration
 import Glibc
 import Linux
+import Reactor
 import Synchronization
+import Telemetry
 
 /// The daemon's entry: runs until told to stop.
 package enum DaemonMain {

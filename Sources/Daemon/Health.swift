@@ -1,5 +1,7 @@
 import API
+import Index
 import Reactor
+import Store
 import Synchronization
 
 /// Whether the daemon could serve a pull: looked at from time to time, for `/readyz` and for the

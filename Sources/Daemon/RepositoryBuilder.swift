@@ -26,9 +26,12 @@ struct RepositoryBuilder {
             built.metrics[repository.name] =
                 old.metrics[repository.name] ?? runtime.metrics.repository(repository.name)
             guard case .proxy(let settings) = repository.kind else { continue }
-            let proxy =
-                kept(repository, configuration, old)
-                ?? (try make(repository.name, settings, configuration.limits, built))
+            let proxy: ProxyRepository
+            if let unchanged = kept(repository, configuration, old) {
+                proxy = unchanged
+            } else {
+                proxy = try make(repository.name, settings, configuration.limits, built)
+            }
             proxies[repository.name] = proxy
             built.repositories.append(.proxy(proxy))
         }

@@ -86,7 +86,7 @@ extension ServerLimits {
 extension ServerEvents {
     fileprivate init(counting metrics: DaemonMetrics) {
         self.init()
-        rejected = { reason, _ in metrics.http.rejected(reason.label) }
+        rejected = { reason, _ in metrics.http.rejected(reason) }
     }
 }
 

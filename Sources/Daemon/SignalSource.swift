@@ -27,11 +27,7 @@ final class SignalSource: Sendable {
     }
 
     private func next() -> Int32? {
-        var info = signalfd_siginfo()
-        let size = MemoryLayout<signalfd_siginfo>.size
-        let count = withUnsafeMutableBytes(of: &info) { buffer in
-            Glibc.read(descriptor.raw, buffer.baseAddress, size)
-        }
-        return count == size ? Int32(bitPattern: info.ssi_signo) : nil
+        let signal = clinux_read_signal(descriptor.raw)
+        return signal > 0 ? signal : nil
     }
 }

@@ -60,7 +60,7 @@ enum StoreBuilder {
         case .sweptPartial(let files):
             logger.log(.info, "swept partial files", ["files": .integer(Int64(files))])
         case .evicted(let objects, let bytes, let idleSeconds):
-            metrics.store.evicted(objects, bytes: bytes, idleSeconds: idleSeconds)
+            metrics.store.evicted(objects, bytes, .size, idleSeconds: idleSeconds)
             logger.log(
                 .info, "evicted",
                 [

@@ -1,6 +1,7 @@
 import OCI
 import Reactor
 import Store
+import Telemetry
 import Upstream
 
 /// The one transfer of a cold blob: receives, hashes, writes and resumes; clients only look on.

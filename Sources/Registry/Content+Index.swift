@@ -1,5 +1,6 @@
 import Index
 import OCI
+import Reactor
 import Store
 import Telemetry
 

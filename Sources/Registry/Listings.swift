@@ -1,5 +1,7 @@
+import Index
 import OCI
 import Reactor
+import Telemetry
 import Upstream
 
 /// Tag lists and referrers of a proxy: asked for whole, paged by the API.

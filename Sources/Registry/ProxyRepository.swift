@@ -1,6 +1,8 @@
+import Index
 package import OCI
 import Reactor
 import Store
+import Telemetry
 package import Upstream
 
 /// Another registry, fetched from once and kept.

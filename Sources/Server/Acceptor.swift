@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import Reactor
+import Telemetry
 
 /// Accepts from one listener on one loop; several loops may watch the same socket.
 ///

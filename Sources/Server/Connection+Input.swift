@@ -1,5 +1,6 @@
 import HTTP
 import Reactor
+import Telemetry
 
 /// How requests and their unwanted bodies come in.
 extension Connection {

@@ -1,6 +1,7 @@
 import HTTP
 import Linux
 import Reactor
+import Telemetry
 
 /// One client's connection: a straight line of read, answer, write, next.
 ///

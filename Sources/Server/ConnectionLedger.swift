@@ -1,5 +1,6 @@
 import Linux
 import Synchronization
+import Telemetry
 
 /// Counts connections in all and per address; shared by all loops (RES-6).
 final class ConnectionLedger: Sendable {

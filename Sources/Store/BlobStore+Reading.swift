@@ -66,15 +66,22 @@ extension BlobStore {
         return GrowingFile(complete: descriptor, size: size)
     }
 
+    /// Removes an object whose bytes turned out not to be those of its digest (INT-9), so that the
+    /// next pull fetches it again.
+    package func discard(_ digest: Digest) async {
+        guard let row = try? index.blob(digest) else { return }
+        await forget(digest, size: row.size, keepsWhole: false)
+    }
+
     /// Forgets an object whose file is missing or of another size, unless that has changed since.
-    func forget(_ digest: Digest, size: Int64) async {
+    func forget(_ digest: Digest, size: Int64, keepsWhole: Bool = true) async {
         await gate.enter()
         defer { gate.leave() }
         guard !files.isWritten(digest), let row = try? index.blob(digest), row.size == size
         else { return }
         do throws(StoreError) {
             let found = try await run { layout throws(Errno) in
-                try Self.removeUnlessWhole(digest, size, layout)
+                try Self.removeUnlessWhole(digest, keepsWhole ? size : -1, layout)
             }
             if found { return }
             try await indexed { index throws(IndexError) in try await index.forget(digest) }

@@ -193,7 +193,7 @@ package final class BlobWriter: Sendable {
     }
 
     private func commit(_ size: Int64) async throws(StoreError) {
-        let (digest, name, file) = (digest, name, file)
+        let (digest, file) = (digest, file)
         let disk = try await store.run { _ throws(Errno) in
             try System.fdatasync(file.fd)
             return Int64(try System.fstat(file.fd).st_blocks) * 512

@@ -74,11 +74,11 @@ struct LogWriter {
         var offset = 0
         while offset < bytes.count {
             do {
-                offset += try bytes.withUnsafeBytes { buffer throws(Errno) in
+                offset += try bytes.withUnsafeBytes { buffer in
                     try System.write(
                         descriptor, UnsafeRawBufferPointer(rebasing: buffer[offset...]))
                 }
-            } catch  where error.wouldBlock {
+            } catch let error as Errno where error.wouldBlock {
                 var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&request, 1, -1)
             } catch {

@@ -57,16 +57,18 @@ package enum ByteSource: String, CaseIterable, Sendable {
     case upstream
 }
 
-/// Why a connection or request was refused by a limit.
+/// Why a connection was not served, for `cistern_connections_rejected_total`.
 package enum RejectionReason: String, CaseIterable, Sendable {
-    /// The limit of all connections.
+    /// All connections are in use and none is idle; accepting pauses (RES-6).
     case connections
-    /// The limit of connections of one address.
-    case perAddress = "per_ip"
-    /// No file descriptor was left.
+    /// The peer's address has its share already (RES-6).
+    case address = "per_ip"
+    /// Too few descriptors are left.
     case descriptors
-    /// A request was not received, or a response not taken, in time.
-    case timeout
+    /// A TLS hello on a plain port, answered by 400 in HTTP (clients.md 1).
+    case tlsHello = "tls_hello"
+    /// The first request's head did not come in time (RES-5).
+    case headerTimeout = "timeout"
 }
 
 /// Why blobs were evicted.

@@ -21,6 +21,8 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int clinux_set_dumpable(int dumpable);
 void clinux_set_thread_name(const char *name);
 int clinux_signalfd(const int *signals, int count);
+/* The next signal of a signalfd, or -1 with errno. */
+int clinux_read_signal(int fd);
 int clinux_fcntl_getfl(int fd);
 int clinux_fcntl_setfl(int fd, int flags);
 int clinux_set_cloexec(int fd);

@@ -35,8 +35,10 @@ struct Problems: Sendable {
 
     /// Drops what may merely follow from lines that could not be parsed.
     mutating func keepOnlyLocalErrors() {
-        let local: Set<String> = ["syntax", "unknown-key", "bad-type", "bad-value", "bad-size",
-            "bad-duration", "bad-address", "bad-url", "unknown-variable"]
+        let local: Set<String> = [
+            "syntax", "unknown-key", "bad-type", "bad-value", "bad-size",
+            "bad-duration", "bad-address", "bad-url", "unknown-variable",
+        ]
         diagnostics.removeAll { !local.contains($0.code) }
     }
 }

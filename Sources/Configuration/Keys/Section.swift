@@ -35,7 +35,10 @@ enum KeyTable {
         ("admin", ["metrics", "debug", "web", "health", "prometheus", "monitoring"]),
         (
             "repositories",
-            ["repository", "repos", "repo", "proxy", "proxies", "registry", "registries", "mirrors"]
+            [
+                "repository", "repos", "repo", "proxy", "proxies", "registry", "registries",
+                "mirrors",
+            ]
         ),
         ("defaults", ["default", "proxy_defaults"]),
         ("limits", ["limit"]),

@@ -43,7 +43,8 @@ extension ListenAddress {
         let good = name.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ":") }
         guard (1...255).contains(name.utf8.count), good else {
             return .wrong(
-                "names no socket", help: "\"systemd:NAME\" with the FileDescriptorName= of the unit")
+                "names no socket", help: "\"systemd:NAME\" with the FileDescriptorName= of the unit"
+            )
         }
         return .value(.systemd(name: String(name)))
     }

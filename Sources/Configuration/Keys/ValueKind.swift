@@ -44,7 +44,8 @@ extension Problems {
     }
 
     private func bareNumberHelp(_ expected: String, _ node: TOMLNode) -> String? {
-        guard case .string = node.content else { return nil }
+        // A variable or flag has no quotes to leave out.
+        guard case .string = node.content, node.place?.source.isNumbered == true else { return nil }
         return expected.hasPrefix("a number") || expected.hasPrefix("true")
             ? "write it without quotes" : nil
     }

@@ -62,19 +62,20 @@ extension Configuration {
     ) -> Result<Configuration, ConfigurationErrors> {
         var problems = Problems()
         var root = TOMLTable()
-        var isBroken = false
+        var hasGaps = false
         if let file = source.file {
-            let text = SourceText(name: file.name, text: String(decoding: file.bytes, as: UTF8.self))
+            let text = SourceText(
+                name: file.name, text: String(decoding: file.bytes, as: UTF8.self))
             let parsed = SyntaxRecovery.parse(file.bytes, text, &problems)
-            isBroken = problems.hasErrors
             guard let parsed else { return .failure(problems.sorted) }
-            root = parsed
+            root = parsed.table
+            hasGaps = parsed.hasGaps
         }
         Overlay(source).apply(to: &root, &problems)
         var builder = ConfigurationBuilder(source: source, root: root, problems: problems)
         let configuration = builder.build()
         problems = builder.problems
-        if isBroken { problems.keepOnlyLocalErrors() }
+        if hasGaps { problems.keepOnlyLocalErrors() }
         guard let configuration, !problems.hasErrors else { return .failure(problems.sorted) }
         return .success(configuration)
     }

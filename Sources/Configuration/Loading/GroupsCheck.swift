@@ -25,7 +25,8 @@ struct GroupsCheck {
                 problems.error(
                     "duplicate", "group `\(name)` names `\(Quoted.of(member))` twice", at: place)
             } else if !declared.contains(member) {
-                let near = repositories.first { $0.proxy?.registry == member }?.name
+                let near =
+                    repositories.first { $0.proxy?.registry == member }?.name
                     ?? Suggestion.nearest(to: member, among: declared)
                 problems.error(
                     "unknown-member",

@@ -17,7 +17,7 @@ package struct Host: Sendable {
 
     /// This process.
     package static var current: Host {
-        return Host(
+        Host(
             isRoot: geteuid() == 0, cores: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
             currentDirectory: workingDirectory())
     }

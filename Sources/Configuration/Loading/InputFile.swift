@@ -1,6 +1,5 @@
-package import Linux
-
 import Glibc
+package import Linux
 
 /// Reads small files whole, with a bound.
 package enum InputFile {

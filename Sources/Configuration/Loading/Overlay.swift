@@ -34,21 +34,25 @@ struct Overlay {
         func entry(_ key: String, _ shape: ValueShape, _ problems: inout Problems)
             -> TOMLTable.Entry?
         {
-            if shape == .string {
-                let node = TOMLNode(content: .string(value), place: valuePlace)
-                return TOMLTable.Entry(key: key, keyPlace: namePlace, value: node)
-            }
+            if shape == .string { return stringEntry(key) }
             let origin = TOMLDocument.Origin(
                 source: source, columnOffset: name.unicodeScalars.count + 1)
             do throws(TOMLDocument.SyntaxError) {
                 let node = try TOMLDocument.parseValue(value, origin)
                 return TOMLTable.Entry(key: key, keyPlace: namePlace, value: node)
             } catch {
+                // Not even meant as TOML: its kind will say what it takes.
+                guard value.hasPrefix("[") || value.hasPrefix("{") else { return stringEntry(key) }
                 problems.error(
                     "syntax", "the value of \(Quoted.of(name)): \(Quoted.safe(error.message))",
-                    at: error.place ?? valuePlace, help: "numbers, lists and tables as in TOML")
+                    at: error.place ?? valuePlace, help: "lists and tables as in TOML")
                 return nil
             }
+        }
+
+        private func stringEntry(_ key: String) -> TOMLTable.Entry {
+            let node = TOMLNode(content: .string(value), place: valuePlace)
+            return TOMLTable.Entry(key: key, keyPlace: namePlace, value: node)
         }
     }
 
@@ -84,11 +88,19 @@ struct Overlay {
             problems.error(
                 "unknown-variable", "unknown variable \(Quoted.of(variable.name))",
                 at: variable.namePlace, label: meant.map { "did you mean \(Self.prefix)\($0)?" },
-                help: meant == nil ? "every key of config.example.toml can be set" : nil)
+                help: meant == nil ? help(variable, names) : nil)
             return
         }
         guard let entry = variable.entry(target.key, target.shape, &problems) else { return }
         Self.set(entry, under: target.tables[...], in: &root)
+    }
+
+    private func help(_ variable: Variable, _ repositories: [String]) -> String {
+        switch variable.parts[0] {
+        case "repositories": "repositories here: \(repositories.joined(separator: ", "))"
+        case "listener": "\(Self.prefix)LISTENER='[{ address = \"0.0.0.0:5000\" }]'"
+        default: "every key of config.example.toml can be set"
+        }
     }
 
     private static func set(
@@ -108,7 +120,8 @@ struct Overlay {
             root.set(TOMLTable.Entry(key: "listener", value: TOMLNode(content: .array(listeners))))
         }
         if let store = flags.store {
-            let path = store.hasPrefix("/") ? store : "\(host.currentDirectory)/\(store)"
+            let path =
+                store.hasPrefix("/") || store.isEmpty ? store : "\(host.currentDirectory)/\(store)"
             root.updateTable("cache") { $0.set(Self.entry("path", path, flag: "--store")) }
         }
         if let size = flags.maxSize {

@@ -95,9 +95,10 @@ struct ProxyBuilder {
             let (message, help) = secret.explain(error)
             if source.purpose == .check, error == .noCredentialsDirectory {
                 problems.warning("bad-secret", message, at: passwordPlace, help: help)
-            } else {
-                problems.error("bad-secret", message, at: passwordPlace, help: help)
+                // Only looked at, never used: that there is a login matters to other checks.
+                return Credentials(username: username, password: Secret(bytes: []), source: secret)
             }
+            problems.error("bad-secret", message, at: passwordPlace, help: help)
             return nil
         }
     }

@@ -3,40 +3,56 @@ enum SyntaxRecovery {
     /// Enough for anybody; each costs one more pass over the file.
     private static let attemptsMax = 20
 
-    /// The document without the lines that are broken; nil where too much is.
+    /// What could be read of a document.
+    struct Recovered {
+        let table: TOMLTable
+        /// Whether lines had to be left out, so that what seems to be missing may be there.
+        let hasGaps: Bool
+    }
+
+    /// The document with quotes put in where they were forgotten, and without the lines that are
+    /// broken otherwise; nil where too much is.
     static func parse(
         _ bytes: [UInt8], _ source: SourceText, _ problems: inout Problems
-    ) -> TOMLTable? {
+    ) -> Recovered? {
         var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        var blanked: Set<Int> = []
+        var repaired: Set<Int> = []
+        var hasGaps = false
         for _ in 0..<attemptsMax {
             let text = Array(lines.joined(separator: [UInt8(ascii: "\n")]))
             do throws(TOMLDocument.SyntaxError) {
-                return try TOMLDocument.parse(text, .init(source: source))
+                let table = try TOMLDocument.parse(text, .init(source: source))
+                return Recovered(table: table, hasGaps: hasGaps)
             } catch {
-                note(error, source, &problems)
                 guard let line = error.place?.line, lines.indices.contains(line - 1),
-                    isPlainAssignment(source.line(line)), blanked.insert(line).inserted
-                else { return nil }
-                lines[line - 1] = []
+                    isPlainAssignment(source.line(line)), repaired.insert(line).inserted
+                else {
+                    problems.error("syntax", Quoted.safe(error.message), at: error.place)
+                    return nil
+                }
+                let fix = quoted(line, source, &problems)
+                if fix == nil {
+                    problems.error("syntax", Quoted.safe(error.message), at: error.place)
+                    hasGaps = true
+                }
+                lines[line - 1] = fix.map { Array($0.utf8)[...] } ?? []
             }
         }
         return nil
     }
 
-    private static func note(
-        _ error: TOMLDocument.SyntaxError, _ source: SourceText, _ problems: inout Problems
-    ) {
-        let line = error.place.map { source.line($0.line) } ?? ""
-        if let (key, value, column) = bareWord(line) {
-            let place = error.place.map {
-                Place(source: source, line: $0.line, column: column, width: value.count)
-            }
-            problems.error(
-                "syntax", "a string needs quotes", at: place, help: "\(key) = \"\(value)\"")
-        } else {
-            problems.error("syntax", Quoted.safe(error.message), at: error.place)
-        }
+    /// The line with quotes around its value, if that is what it lacks; notes it.
+    private static func quoted(
+        _ number: Int, _ source: SourceText, _ problems: inout Problems
+    ) -> String? {
+        let line = source.line(number)
+        guard let (key, value, column) = bareWord(line) else { return nil }
+        problems.error(
+            "syntax", "a string needs quotes",
+            at: Place(source: source, line: number, column: column, width: value.count),
+            help: "\(key) = \"\(value)\"")
+        let before = String(String.UnicodeScalarView(line.unicodeScalars.prefix(column - 1)))
+        return "\(before)\"\(value)\""
     }
 
     /// Whether leaving the line out leaves all other lines what they were.

@@ -83,7 +83,8 @@ enum TOMLDocument {
     private static func place(_ region: ctoml_region, _ origin: Origin) -> Place? {
         guard region.line > 0 else { return nil }
         let shift = region.line == 1 ? origin.columnOffset : 0
-        let width = region.line == region.end_line
+        let width =
+            region.line == region.end_line
             ? Int(region.end_column) - Int(region.column) : 1
         return Place(
             source: origin.source, line: Int(region.line),
@@ -98,6 +99,7 @@ enum TOMLDocument {
 
     /// The parser's message without its preamble.
     private static func wording(_ message: String) -> String {
+        if message.contains("TOML_MAX_NESTED_VALUES") { return "values are nested too deep" }
         guard message.hasPrefix("Error while parsing "), let colon = message.firstIndex(of: ":")
         else { return message.prefix(1).lowercased() + message.dropFirst() }
         return message[message.index(after: colon)...].drop { $0 == " " }.description

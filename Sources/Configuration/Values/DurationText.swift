@@ -21,6 +21,12 @@ enum DurationText {
                 help: "\"\(number)s\" or \"\(number)m\"")
         case .string(let text):
             guard let value = parse(text) else {
+                if !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) {
+                    problems.error(
+                        "bad-duration", "\(key) = \"\(Quoted.of(text))\" has no unit",
+                        at: node.place, help: "\"\(text)s\" or \"\(text)m\"")
+                    return nil
+                }
                 problems.error(
                     "bad-duration",
                     "\(key) takes a duration such as \"30s\", not \"\(Quoted.of(text))\"",

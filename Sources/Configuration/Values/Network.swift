@@ -5,7 +5,9 @@ package struct Network: Hashable, Sendable, CustomStringConvertible {
     /// How many leading bits all its addresses share.
     package let prefixLength: Int
 
-    /// Reads `address/prefix`; a bare address is a network of one. Bits after the prefix must be 0.
+    /// Reads an address with `/prefix`; without one it is a network of one address.
+    ///
+    /// Bits after the prefix must be 0: a slip there would allow more than was meant.
     package init?(parsing text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), let address = IPAddress(parsing: parts[0]) else {
