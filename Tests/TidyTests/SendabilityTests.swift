@@ -6,7 +6,14 @@ import Testing
     ///
     /// A new one needs a reason in the review; one that went is taken out here.
     private static let allowed: [String: Int] = [
-        "Sources/Telemetry/LogQueue.swift": 1
+        "Sources/Daemon/DaemonMain.swift": 1,
+        "Sources/Reactor/Chunk.swift": 1,
+        "Sources/Reactor/EventLoop.swift": 1,
+        "Sources/Reactor/WorkerPool.swift": 1,
+        "Sources/Server/ServerLoop.swift": 1,
+        "Sources/Store/BlobStore+Reconcile.swift": 1,
+        "Sources/Store/StreamingHash.swift": 1,
+        "Sources/Telemetry/LogQueue.swift": 1,
     ]
 
     private static let files = SourceTree.sources.filter {
@@ -30,8 +37,10 @@ import Testing
         for file in SendabilityTests.files {
             for (index, code) in file.code.enumerated()
             where code.contains(SendabilityTests.promise) {
-                #expect(
-                    !file.comments(above: index).isEmpty, "\(file):\(index + 1): which invariant?")
+                let isExplained = file.comments(above: index).contains {
+                    $0.contains("`@unchecked Sendable`") || $0.contains("`nonisolated(unsafe)`")
+                }
+                #expect(isExplained, "\(file):\(index + 1): which invariant keeps the promise?")
             }
         }
     }
