@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct DaemonMetricsTests {
     private let daemon = DaemonMetrics(
-        build: .init(version: "0.1.0", commit: "abc1234", swift: "6.3.1"))
+        build: .init(version: "0.1.0", swift: "6.3.1"))
 
     private func expectSamples(_ samples: [String]) {
         let lines = Set(page.split(separator: "\n").map(String.init))
