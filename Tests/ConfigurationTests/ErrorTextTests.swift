@@ -82,7 +82,7 @@ import Testing
 
     @Test func whatIsMissingIsNotReportedWhereLinesWereLeftOut() throws {
         let errors = try refuse("[repositories.a]\ntype = \"proxy\"\nregistry = \"a\\q\"\n")
-        #expect(places(errors) == ["syntax 3:14"])
+        #expect(places(errors) == ["syntax 3:15"])
     }
 
     @Test(arguments: [
