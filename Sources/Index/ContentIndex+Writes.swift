@@ -34,8 +34,10 @@ extension ContentIndex {
         return disk - (delta.old?.disk ?? 0)
     }
 
-    /// Forgets a file that is missing or damaged (INT-10). Names that point to it stay, so that it
-    /// can be fetched again; what it named becomes its own root, as recently used as it was.
+    /// Forgets a file that is missing or damaged (INT-10).
+    ///
+    /// Names that point to it stay, so that it can be fetched again; what it named becomes its own
+    /// root, as recently used as it was.
     package func forget(_ digest: Digest) async throws(IndexError) {
         let gone = try await write { connection throws(IndexError) -> StoredObject? in
             guard let state = try connection.blobState(digest) else { return nil }

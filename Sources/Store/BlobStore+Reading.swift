@@ -7,9 +7,9 @@ import Synchronization
 
 /// Finding complete files, and remembering that they were used.
 extension BlobStore {
-    /// The open file of `digest` if it is open already. Costs a dictionary look-up; any thread.
+    /// The open file of `digest` if it is open already.
     ///
-    /// Who holds a file protects its whole image from eviction: hold it while it is being sent,
+    /// Costs a dictionary look-up; any thread. Who holds a file protects its whole image from eviction: hold it while it is being sent,
     /// not longer.
     package func hot(_ digest: Digest) -> GrowingFile? {
         files.file(digest)
@@ -106,13 +106,17 @@ extension BlobStore {
         return false
     }
 
-    /// Remembers that `digest` was used; memory only. A manifest stands for its whole image.
+    /// Remembers that `digest` was used; memory only.
+    ///
+    /// A manifest stands for its whole image.
     package func markUsed(_ digest: Digest) {
         marks.mark(digest)
     }
 
-    /// Writes remembered uses to the index, in batches; called every few seconds, before an
-    /// eviction and at the end. Also removes what dropped writers left.
+    /// Writes remembered uses to the index, in batches.
+    ///
+    /// Called every few seconds, before an eviction and at the end. Also removes what dropped
+    /// writers left.
     package func flushRecency() async {
         let marks = self.marks.take()
         var start = 0

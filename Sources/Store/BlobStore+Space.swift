@@ -11,10 +11,9 @@ extension BlobStore {
     /// Evictions go on to this part of the limit, so that not every fetch has to evict (DUR-6).
     private static let lowMark = 0.9
 
-    /// Reserves for a file of `size` bytes, or a first step for one of unknown size, and makes its
-    /// writer. Evicts if needed; `.full` if that does not help.
+    /// Makes a writer after reserving for `size` bytes, or a first step if that is unknown.
     ///
-    /// `digest`'s own image is never evicted for it, nor is anything being read or written.
+    /// Evicts if needed; `.full` if that does not help. `digest`'s own image is never evicted for it, nor is anything being read or written.
     package func writer(for digest: Digest, size: Int64?) async throws(StoreError) -> BlobWriter {
         let expected = size ?? BlobWriter.firstStep
         guard let bytes = SpaceLedger.charge(for: expected) else { throw StoreError.full }
@@ -50,8 +49,9 @@ extension BlobStore {
         }
     }
 
-    /// Makes the file system keep its word too: no ENOSPC half-way, and nothing taken ahead of what
-    /// is written, as XFS would. Where it cannot, writing finds out.
+    /// Makes the file system keep its word too; false where it cannot, so that writing finds out.
+    ///
+    /// No ENOSPC half-way then, and nothing taken ahead of what is written, as XFS would.
     private static func preallocate(
         _ fd: Int32, _ size: Int64?, _ name: String, _ layout: StoreLayout
     ) throws(Errno) -> Bool {
@@ -87,8 +87,9 @@ extension BlobStore {
         _ = try? await makeRoom(for: 0, keeping: nil)
     }
 
-    /// Evicts until `bytes` are reserved. The caller has passed the gate: nobody else takes what
-    /// is freed here.
+    /// Evicts until `bytes` are reserved.
+    ///
+    /// The caller has passed the gate: nobody else takes what is freed here.
     private func makeRoom(
         for bytes: Int64, keeping digest: Digest?
     ) async throws(StoreError) -> Reservation {
@@ -96,7 +97,8 @@ extension BlobStore {
         await flushRecency()
         let own = digest.map { [$0] } ?? []
         // An image too large for the store must not cost all others before that shows.
-        let held = try await indexed { index throws(IndexError) in try index.disk(ofImagesWith: own) }
+        let held = try await indexed { index throws(IndexError) in try index.disk(ofImagesWith: own)
+        }
         guard ledger.couldEverFit(bytes, beside: held) else { throw StoreError.full }
         // First without images that are still being fetched, then with them.
         for kept in [own + files.written, own] {

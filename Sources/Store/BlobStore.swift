@@ -35,8 +35,10 @@ package final class BlobStore: Sendable {
         let reservation: Reservation
     }
 
-    /// Opens the store at `root`, making it if needed. Blocks, for the start only, in bounded time
-    /// (DUR-5); `reconcile()` does the rest in the background.
+    /// Opens the store at `root`, making it if needed.
+    ///
+    /// Blocks, for the start only, in bounded time (DUR-5); `reconcile()` does the rest in the
+    /// background.
     ///
     /// `workers` run what blocks, `indexThread` (a pool of one) is SQLite's writer. `report` may be
     /// called on any thread. Throws `.locked` if another instance has the store (DUR-8).
@@ -68,7 +70,9 @@ package final class BlobStore: Sendable {
         files = OpenFiles(idleMax: limits.openFilesMax)
     }
 
-    /// Flushes recency and closes the index. Writers and readers must have ended.
+    /// Flushes recency and closes the index.
+    ///
+    /// Writers and readers must have ended.
     package func close() async {
         await flushRecency()
         await index.close()

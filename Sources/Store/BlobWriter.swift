@@ -63,8 +63,9 @@ package final class BlobWriter: Sendable {
 
     // MARK: - Writing
 
-    /// Says how long the file will be, when the upstream told only after the writer was made;
-    /// reserves the rest. Throws `.full` if that does not fit, `.wrongSize` if it contradicts.
+    /// Says how long the file will be, when the upstream told that late, and reserves the rest.
+    ///
+    /// Throws `.full` if that does not fit, `.wrongSize` if it contradicts what is known.
     package func announce(size: Int64) async throws(StoreError) {
         let known = state.withLock { (total: $0.total, written: $0.written) }
         if let total = known.total {
@@ -166,8 +167,9 @@ package final class BlobWriter: Sendable {
         }
     }
 
-    /// Gives up: readers are cut, the partial file is unlinked, its space is free. Harmless after
-    /// the end.
+    /// Gives up: readers are cut, the partial file is unlinked, its space is free.
+    ///
+    /// Harmless after the end.
     package func abandon() async {
         let phase = state.withLock { $0.phase }
         if phase == .ended { return }

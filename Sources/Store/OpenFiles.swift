@@ -38,8 +38,10 @@ final class OpenFiles: Sendable {
         }
     }
 
-    /// Keeps a file that was opened after `epoch` was read. Gives the one to use: an earlier one
-    /// if somebody was faster; nil if an eviction came in between, so that the caller looks again.
+    /// Keeps a file that was opened after `epoch` was read, and gives the one to use.
+    ///
+    /// An earlier one if somebody was faster; nil if an eviction came in between, so that the
+    /// caller looks again.
     func insert(_ file: GrowingFile, as digest: Digest, since epoch: UInt64) -> GrowingFile? {
         var closing: [GrowingFile] = []
         let kept = state.withLock { state -> GrowingFile? in

@@ -43,8 +43,9 @@ package final class SpaceLedger: Sendable {
         state = Mutex(State(maxSize: maxSize, minFree: minFree))
     }
 
-    /// What a file of `size` bytes may take while it is written: whole blocks, one in a thousand
-    /// for the file system's own trees, and the fixed overhead. Nil for impossible sizes.
+    /// What a file of `size` bytes may take while it is written; nil for impossible sizes.
+    ///
+    /// Whole blocks, one in a thousand for the file system's own trees, and the fixed overhead.
     package static func charge(for size: Int64) -> Int64? {
         guard size >= 0, size <= fileBytesMax else { return nil }
         let blocks = (size + blockBytes - 1) / blockBytes
@@ -77,8 +78,7 @@ package final class SpaceLedger: Sendable {
         }
     }
 
-    /// How much must go before `bytes` fit; 0 if they do. With `part`, until they fit below that
-    /// part of the limit.
+    /// How much must go before `bytes` fit below `part` of the limit; 0 if they do.
     package func shortfall(for bytes: Int64, below part: Double = 1) -> Int64 {
         let index = footprint()
         return state.withLock { state in
@@ -227,7 +227,7 @@ package final class Reservation: Sendable {
         }
     }
 
-    /// Gives everything back. Later calls do nothing.
+    /// Gives everything back; later calls do nothing.
     package func release() {
         state.withLock { state in
             ledger.release(state.bytes, unwritten: state.bytes - state.written)

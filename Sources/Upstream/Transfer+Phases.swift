@@ -6,7 +6,9 @@ import Reactor
 extension Transfer {
     private var timeouts: UpstreamSettings.Timeouts { pool.settings.timeouts }
 
-    /// Moves on to a later stage and arms its limit. May be called from libcurl's callbacks.
+    /// Moves on to a later stage and arms its limit.
+    ///
+    /// May be called from libcurl's callbacks.
     func enter(_ next: Stage) {
         stage = next
         switch next {

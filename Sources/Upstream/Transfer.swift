@@ -88,7 +88,7 @@ final class Transfer {
 
     // MARK: - Events from libcurl; nothing may be freed or resumed here
 
-    /// CURLOPT_HEADERFUNCTION: one line. Returns how much was taken; anything else aborts.
+    /// CURLOPT_HEADERFUNCTION: one line; returns its length, anything else aborts.
     func headerLine(_ line: UnsafeRawBufferPointer) -> Int {
         do {
             if !reader.hasBegun { enter(.readingHead) }
@@ -170,7 +170,9 @@ final class Transfer {
         resumeIfPossible()
     }
 
-    /// Lets a paused transfer go on once there is room. Not from inside libcurl.
+    /// Lets a paused transfer go on once there is room.
+    ///
+    /// Not from inside libcurl.
     private func resumeIfPossible() {
         guard isPaused, !isTurnOver, outcome == nil, isDiscarded || buffer.hasRoom else { return }
         isPaused = false
@@ -226,7 +228,9 @@ final class Transfer {
         }
     }
 
-    /// Ends the exchange, takes it from libcurl and wakes everyone. Not from inside libcurl.
+    /// Ends the exchange, takes it from libcurl and wakes everyone.
+    ///
+    /// Not from inside libcurl.
     func end(_ result: Result<Void, UpstreamError>) {
         guard outcome == nil else { return }
         outcome = result

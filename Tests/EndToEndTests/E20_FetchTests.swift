@@ -27,7 +27,12 @@ struct E20_FetchTests {
             return try client.request(puller.blob(blob), sink: .compare(blob)) { received in
                 // The transfer goes on only when all clients have their first bytes.
                 if received <= 256 * 1024, !everyoneIsHere.isOpen {
-                    if started.with({ $0 += 1; return $0 }) == 100 { everyoneIsHere.open() }
+                    if started.with({
+                        $0 += 1
+                        return $0
+                    }) == 100 {
+                        everyoneIsHere.open()
+                    }
                     everyoneIsHere.pass()
                 }
                 return true

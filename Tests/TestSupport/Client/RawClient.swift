@@ -106,7 +106,9 @@ package final class RawClient {
 
     /// Whether the server has ended the connection, with nothing more to read.
     package func isAtEnd() -> Bool {
-        do { return try reader.some(1) { _ in } == 0 } catch { return error as? SocketError == .reset }
+        do { return try reader.some(1) { _ in } == 0 } catch {
+            return error as? SocketError == .reset
+        }
     }
 
     /// Everything until the server closes; for answers that are no HTTP.
