@@ -124,7 +124,7 @@ import Testing
 
     // CRED-6
     @Test(arguments: [
-        "[repositories.a]\ntype = \"proxy\"\nregistry = \"a.b\"\nusername = \"u\"\npassword = \"hunter2\"",
+        "[repositories.a]\ntype = \"proxy\"\nusername = \"u\"\npassword = \"hunter2\"",
         "[repositories.a]\ntype = \"proxy\"\nregistry = \"a.b\"\npassword = [\n\"hunter2\",\n]",
         "[repositories.a]\nPassword = \"hunter2\"",
         "[repositories.a]\npassword = hunter2",
