@@ -94,10 +94,13 @@ private func withCredentials(_ settings: inout UpstreamSettings) {
     @Test(arguments: [
         "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "http://u:p@127.0.0.1/",
         "http://127.0.0.1/#f", "http://127.0.0.1\\@evil/", "http:///x", "//",
-        "http://127.0.0.1/" + String(repeating: "a", count: 9000), "http://127.0.0.1:0/",
+        "http://127.0.0.1/LONG", "http://127.0.0.1:0/",
         "http://127.0.0.1:99999/", "dict://x/",
     ])
     func anOddTargetIsRefused(location: String) async throws {  // SSRF-2
+        let long = String(repeating: "a", count: 9000)
+        let location = location.split(separator: "LONG", omittingEmptySubsequences: false)
+            .joined(separator: long)
         try await withServer({ _ in Step.redirect(location) }) { server in
             let harness = try Harness(server.url, withCredentials)
             defer { harness.stop() }
