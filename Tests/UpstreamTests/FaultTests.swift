@@ -44,11 +44,13 @@ enum OddHead: CaseIterable {
     private func failure(
         _ steps: [Step], _ change: (inout UpstreamSettings) -> Void = { _ in }
     ) async throws -> UpstreamError? {
-        try await withServer({ _ in steps }) { server in
-            let harness = try Harness(server.url, change)
-            defer { harness.stop() }
-            return await harness.failure(of: .layer("a"))
-        }
+        try await withServer(
+            { _ in steps },
+            { server in
+                let harness = try Harness(server.url, change)
+                defer { harness.stop() }
+                return await harness.failure(of: .layer("a"))
+            })
     }
 
     // MARK: - Bodies that end wrongly
@@ -67,18 +69,20 @@ enum OddHead: CaseIterable {
 
     @Test func aResetIsReportedAfterWhatArrived() async throws {
         let gate = Gate()
-        try await withServer({ _ in
-            [.head(200, ["Content-Length": "10"]), .send("12345"), .wait(gate), .reset]
-        }) { server in
-            let harness = try Harness(server.url)
-            defer { harness.stop() }
-            let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
-            #expect(try await response.body.next()?.count == 5)
-            gate.open()
-            for _ in 0..<2 {
-                await #expect(throws: UpstreamError.reset) { try await response.body.next() }
-            }
-        }
+        try await withServer(
+            { _ in
+                [.head(200, ["Content-Length": "10"]), .send("12345"), .wait(gate), .reset]
+            },
+            { server in
+                let harness = try Harness(server.url)
+                defer { harness.stop() }
+                let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
+                #expect(try await response.body.next()?.count == 5)
+                gate.open()
+                for _ in 0..<2 {
+                    await #expect(throws: UpstreamError.reset) { try await response.body.next() }
+                }
+            })
     }
 
     @Test func aConnectionClosedWithoutAWordIsAReset() async throws {
@@ -87,13 +91,15 @@ enum OddHead: CaseIterable {
     }
 
     @Test func bytesBeyondTheLengthAreNotTaken() async throws {  // INT-11
-        try await withServer({ _ in
-            [.head(200, ["Content-Length": "3"]), .send("abcdef"), .close]
-        }) { server in
-            let harness = try Harness(server.url)
-            defer { harness.stop() }
-            #expect(try await harness.get(.layer("a")).1 == Array("abc".utf8))
-        }
+        try await withServer(
+            { _ in
+                [.head(200, ["Content-Length": "3"]), .send("abcdef"), .close]
+            },
+            { server in
+                let harness = try Harness(server.url)
+                defer { harness.stop() }
+                #expect(try await harness.get(.layer("a")).1 == Array("abc".utf8))
+            })
     }
 
     // MARK: - Heads that may not be used
@@ -122,23 +128,27 @@ enum OddHead: CaseIterable {
 
     @Test func sixteenInterimResponsesAreFine() async throws {  // RES-4
         let interim = String(repeating: "HTTP/1.1 103 Early\r\nLink: <x>\r\n\r\n", count: 16)
-        try await withServer({ _ in
-            [.send(interim)] + Step.response(200, "x")
-        }) { server in
-            let harness = try Harness(server.url)
-            defer { harness.stop() }
-            #expect(try await harness.get(.layer("a")).0 == 200)
-        }
+        try await withServer(
+            { _ in
+                [.send(interim)] + Step.response(200, "x")
+            },
+            { server in
+                let harness = try Harness(server.url)
+                defer { harness.stop() }
+                #expect(try await harness.get(.layer("a")).0 == 200)
+            })
     }
 
     @Test func aDigestThatIsNoneIsRefusedForManifests() async throws {  // INT-8
-        try await withServer({ _ in
-            Step.response(200, "{}", ["Docker-Content-Digest": "sha256:zz"])
-        }) { server in
-            let harness = try Harness(server.url)
-            defer { harness.stop() }
-            #expect(await harness.failure(of: .tag("a", "1"))?.reason == "bad_response")
-        }
+        try await withServer(
+            { _ in
+                Step.response(200, "{}", ["Docker-Content-Digest": "sha256:zz"])
+            },
+            { server in
+                let harness = try Harness(server.url)
+                defer { harness.stop() }
+                #expect(await harness.failure(of: .tag("a", "1"))?.reason == "bad_response")
+            })
     }
 
     // MARK: - Time (UP-2)
@@ -158,21 +168,25 @@ enum OddHead: CaseIterable {
     @Test func theWholeWayHasOneLimit() async throws {
         // Each hop is quick enough for its own limits, all of them together are not.
         let gate = Gate()
-        try await withServer({ _ in [.wait(gate)] + Step.redirect("/x") }) { server in
-            let harness = try Harness(server.url) { $0.timeouts.headers = .milliseconds(100) }
-            defer { harness.stop() }
-            #expect(await harness.failure(of: .layer("a")) == .timeout(.headers))
-            gate.open()
-        }
+        try await withServer(
+            { _ in [.wait(gate)] + Step.redirect("/x") },
+            { server in
+                let harness = try Harness(server.url) { $0.timeouts.headers = .milliseconds(100) }
+                defer { harness.stop() }
+                #expect(await harness.failure(of: .layer("a")) == .timeout(.headers))
+                gate.open()
+            })
     }
 
     @Test func aSilentTLSServerTimesOut() async throws {
-        try await withServer(greeting: [.silence], { _ in [] }) { server in
-            let harness = try Harness("https://127.0.0.1:\(server.port)", hasty)
-            defer { harness.stop() }
-            let error = await harness.failure(of: .layer("a"))
-            #expect(error == .timeout(.tls))
-        }
+        try await withServer(
+            greeting: [.silence], { _ in [] },
+            { server in
+                let harness = try Harness("https://127.0.0.1:\(server.port)", hasty)
+                defer { harness.stop() }
+                let error = await harness.failure(of: .layer("a"))
+                #expect(error == .timeout(.tls))
+            })
     }
 
     @Test func aBodyThatStallsIsCut() async throws {
@@ -183,26 +197,28 @@ enum OddHead: CaseIterable {
     @Test func aConsumerThatTakesItsTimeIsNoStall() async throws {
         let megabytes = 4
         let chunk = [UInt8](repeating: 7, count: 1 << 20)
-        try await withServer({ _ in
-            [.head(200, ["Content-Length": "\(megabytes << 20)"])]
-                + [Step](repeating: .sendBytes(chunk), count: megabytes)
-        }) { server in
-            let harness = try Harness(server.url, hasty)
-            defer { harness.stop() }
-            let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
-            // Three windows pass without anybody asking for a byte.
-            await withCheckedContinuation { continuation in
-                harness.loop.spawn { [loop = harness.loop] in
-                    await loop.sleep(for: .milliseconds(400))
-                    continuation.resume()
+        try await withServer(
+            { _ in
+                [.head(200, ["Content-Length": "\(megabytes << 20)"])]
+                    + [Step](repeating: .sendBytes(chunk), count: megabytes)
+            },
+            { server in
+                let harness = try Harness(server.url, hasty)
+                defer { harness.stop() }
+                let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
+                // Three windows pass without anybody asking for a byte.
+                await withCheckedContinuation { continuation in
+                    harness.loop.spawn { [loop = harness.loop] in
+                        await loop.sleep(for: .milliseconds(400))
+                        continuation.resume()
+                    }
                 }
-            }
-            #expect(try await response.body.collect(limit: 8 << 20).count == megabytes << 20)
-        }
+                #expect(try await response.body.collect(limit: 8 << 20).count == megabytes << 20)
+            })
     }
 
     @Test func nobodyListeningIsAConnectError() async throws {
-        let port = await withServer({ _ in [] }) { $0.port }
+        let port = await withServer({ _ in [] }, { $0.port })
         let harness = try Harness("http://127.0.0.1:\(port)")
         defer { harness.stop() }
         #expect(await harness.failure(of: .layer("a"))?.reason == "connect")

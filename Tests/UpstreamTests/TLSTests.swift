@@ -15,8 +15,12 @@ private struct Authority {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try "subjectAltName=IP:127.0.0.1\n".write(
             to: directory.appendingPathComponent("san"), atomically: true, encoding: .utf8)
-        try run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2")
-        try run("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out csr.pem -subj /CN=server")
+        try run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2"
+        )
+        try run(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out csr.pem -subj /CN=server"
+        )
         try run(
             "x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2"
                 + " -extfile san")
@@ -35,7 +39,9 @@ private struct Authority {
         try #require(process.terminationStatus == 0)
     }
 
-    private func start(_ arguments: [String], output: Any? = FileHandle.nullDevice) throws -> Process {
+    private func start(_ arguments: [String], output: Any? = FileHandle.nullDevice) throws
+        -> Process
+    {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
         process.arguments = arguments
@@ -117,16 +123,18 @@ private struct Authority {
 
     @Test func anAnswerBeforeTheHandshakeIsNotUsed() async throws {  // TLS-2, TLS-3
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
-        try await withServer(greeting: [.send(answer), .silence], { _ in [] }) { server in
-            let harness = try Harness("https://127.0.0.1:\(server.port)") {
-                $0.insecure = true
-                $0.timeouts.tls = .milliseconds(500)
-            }
-            defer { harness.stop() }
-            let error = try #require(await harness.failure(of: .tag("a", "1")))
-            #expect(error.reason == "tls")
-            #expect(server.connections == 1)
-            #expect(server.requests.isEmpty)
-        }
+        try await withServer(
+            greeting: [.send(answer), .silence], { _ in [] },
+            { server in
+                let harness = try Harness("https://127.0.0.1:\(server.port)") {
+                    $0.insecure = true
+                    $0.timeouts.tls = .milliseconds(500)
+                }
+                defer { harness.stop() }
+                let error = try #require(await harness.failure(of: .tag("a", "1")))
+                #expect(error.reason == "tls")
+                #expect(server.connections == 1)
+                #expect(server.requests.isEmpty)
+            })
     }
 }
