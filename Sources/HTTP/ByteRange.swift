@@ -10,8 +10,10 @@ package enum ByteRange: Hashable, Sendable {
     /// The most ranges of one header: what containers/image asks for at once (protocol.md §3.5).
     package static let rangesMax = 1024
 
-    /// Parses a whole Range value; `nil` if it is of another unit, malformed or too long, which means
-    /// that the header is to be ignored. Numbers beyond 64 bits count as the largest.
+    /// Parses a whole Range value; `nil` if it is to be ignored.
+    ///
+    /// That is one of another unit, a malformed one, or one of more than `rangesMax` ranges. Numbers
+    /// beyond 64 bits count as the largest.
     package static func parse(_ header: String) -> [ByteRange]? {
         let parts = header.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, Bytes.equalIgnoringCase(Bytes.trimmed(parts[0]), "bytes") else {

@@ -12,7 +12,8 @@ enum Bytes {
         let raw = bytes.bytes
         while index &+ 8 <= end {
             let word =
-                UInt64(littleEndian: raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+                UInt64(
+                    littleEndian: raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
                 ^ pattern
             // The lowest set bit is exact: borrows of this trick only reach bytes above a true zero.
             let zeros = (word &- ones) & ~word & highs
@@ -66,6 +67,13 @@ enum Bytes {
         return (word &>> UInt64(byte & 0x3f)) & 1 == 1
     }
 
+    /// Whether all bytes make one token; none make none.
+    static func isToken(_ bytes: Span<UInt8>) -> Bool {
+        var index = 0
+        while index < bytes.count, isToken(bytes[index]) { index &+= 1 }
+        return index == bytes.count && index > 0
+    }
+
     static func isToken(_ text: some StringProtocol) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { isToken($0) }
     }
@@ -90,7 +98,8 @@ enum Bytes {
     }
 
     /// Whether two texts are the same but for the case of ASCII letters.
-    static func equalIgnoringCase(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
+    static func equalIgnoringCase(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool
+    {
         left.utf8.count == right.utf8.count
             && zip(left.utf8, right.utf8).allSatisfy { lowered($0) == lowered($1) }
     }

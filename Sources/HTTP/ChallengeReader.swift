@@ -45,7 +45,8 @@ struct ChallengeReader {
             guard current == UInt8(ascii: "=") else {
                 // The name is the next scheme; a scheme must follow a comma.
                 index = mark
-                let follows = parameters.isEmpty || bytes[mark..<nameEnd].contains(UInt8(ascii: ","))
+                let follows =
+                    parameters.isEmpty || bytes[mark..<nameEnd].contains(UInt8(ascii: ","))
                 return (Challenge(scheme: scheme, parameters: parameters, token: nil), follows)
             }
             index += 1

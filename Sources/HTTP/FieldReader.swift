@@ -148,8 +148,10 @@ extension FieldReader {
         }
     }
 
-    /// Only `chunked` is understood. Another well-formed coding is unknown (501), but whatever looks
-    /// like an attempt to smuggle `chunked` past one reader is malformed (400).
+    /// Refuses every coding but `chunked`.
+    ///
+    /// Another well-formed coding is unknown (501), but whatever looks like an attempt to smuggle
+    /// `chunked` past one reader is malformed (400).
     private func checkTransferEncoding(
         _ bytes: Span<UInt8>, _ value: Range<Int>
     ) throws(RequestError) {

@@ -59,7 +59,9 @@ package enum HTTPDate {
 
     private static func month(_ name: ArraySlice<UInt8>) -> Int? {
         (1...12).first { month in
-            (0..<3).allSatisfy { months.utf8Start[3 * (month - 1) + $0] == name[name.startIndex + $0] }
+            (0..<3).allSatisfy {
+                months.utf8Start[3 * (month - 1) + $0] == name[name.startIndex + $0]
+            }
         }
     }
 

@@ -12,7 +12,7 @@ package struct HeaderFields: Sendable {
         var valueCount: Int32
     }
 
-    /// The most bytes a list holds; what would not fit is refused. Offsets stay far from overflow.
+    /// The most bytes a list holds; what would not fit is refused, so offsets never overflow.
     package static let bytesMax = 1 << 20
 
     private(set) var storage: [UInt8]
@@ -48,27 +48,37 @@ package struct HeaderFields: Sendable {
         entries.contains { matches($0, name) }
     }
 
-    /// Calls `body` with each field in order, names in the case they were written.
-    package func forEach(_ body: (_ name: String, _ value: String) -> Void) {
-        for entry in entries { body(text(entry.nameStart, entry.nameCount), value(of: entry)) }
-    }
-
     /// Adds a field; `false` and no field if the name is no token or the value has a control byte.
     @discardableResult
     package mutating func append(_ name: String, _ value: String) -> Bool {
-        guard Bytes.isToken(name), !value.utf8.contains(where: Bytes.isControl) else { return false }
-        let nameCount = name.utf8.count
-        let valueCount = value.utf8.count
-        guard nameCount <= Self.bytesMax, valueCount <= Self.bytesMax,
-            storage.count + nameCount + valueCount <= Self.bytesMax
+        var name = name
+        var value = value
+        return name.withUTF8 { name in
+            value.withUTF8 { value in append(name: name, value: value) }
+        }
+    }
+
+    private mutating func append(
+        name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        guard Bytes.isToken(Span(_unsafeElements: name)),
+            !Bytes.hasControl(Span(_unsafeElements: value), from: 0, to: value.count),
+            name.count <= Self.bytesMax, value.count <= Self.bytesMax,
+            storage.count + name.count + value.count <= Self.bytesMax
         else { return false }
-        let start = storage.count
-        storage.append(contentsOf: name.utf8)
-        storage.append(contentsOf: value.utf8)
+        if entries.isEmpty {
+            // Room for a usual answer, so that building one allocates twice and not nine times.
+            storage.reserveCapacity(512)
+            entries.reserveCapacity(12)
+        }
+        let start = Int32(truncatingIfNeeded: storage.count)
+        let nameCount = Int32(truncatingIfNeeded: name.count)
+        storage.append(contentsOf: name)
+        storage.append(contentsOf: value)
         entries.append(
             Entry(
-                nameStart: Int32(start), nameCount: Int32(nameCount),
-                valueStart: Int32(start + nameCount), valueCount: Int32(valueCount)))
+                nameStart: start, nameCount: nameCount, valueStart: start + nameCount,
+                valueCount: Int32(truncatingIfNeeded: value.count)))
         return true
     }
 
@@ -96,25 +106,34 @@ package struct HeaderFields: Sendable {
 
     /// Appends the fields as lines that end in CRLF.
     package func write(to output: inout [UInt8]) {
-        for entry in entries {
-            output.append(contentsOf: storage[range(entry.nameStart, entry.nameCount)])
-            output.append(UInt8(ascii: ":"))
-            output.append(UInt8(ascii: " "))
-            output.append(contentsOf: storage[range(entry.valueStart, entry.valueCount)])
-            output.append(UInt8(ascii: "\r"))
-            output.append(UInt8(ascii: "\n"))
+        storage.withUnsafeBufferPointer { bytes in
+            for entry in entries {
+                output.append(contentsOf: Self.part(bytes, entry.nameStart, entry.nameCount))
+                output.append(UInt8(ascii: ":"))
+                output.append(UInt8(ascii: " "))
+                output.append(contentsOf: Self.part(bytes, entry.valueStart, entry.valueCount))
+                output.append(UInt8(ascii: "\r"))
+                output.append(UInt8(ascii: "\n"))
+            }
         }
+    }
+
+    private static func part(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int32, _ count: Int32
+    ) -> UnsafeBufferPointer<UInt8> {
+        // Slicing checks the bounds; rebasing makes it one copy.
+        UnsafeBufferPointer(rebasing: bytes[Int(start)..<(Int(start) + Int(count))])
     }
 
     private func range(_ start: Int32, _ count: Int32) -> Range<Int> {
         Int(start)..<(Int(start) + Int(count))
     }
 
-    private func text(_ start: Int32, _ count: Int32) -> String {
+    fileprivate func text(_ start: Int32, _ count: Int32) -> String {
         String(decoding: storage[range(start, count)], as: UTF8.self)
     }
 
-    private func value(of entry: Entry) -> String {
+    fileprivate func value(of entry: Entry) -> String {
         text(entry.valueStart, entry.valueCount)
     }
 
@@ -127,6 +146,27 @@ package struct HeaderFields: Sendable {
         }
         return true
     }
+}
+
+extension HeaderFields: Sequence {
+    /// The fields in order, names in the case they were written.
+    package struct Iterator: IteratorProtocol {
+        private let fields: HeaderFields
+        private var index = 0
+
+        init(_ fields: HeaderFields) {
+            self.fields = fields
+        }
+
+        package mutating func next() -> (name: String, value: String)? {
+            guard index < fields.entries.count else { return nil }
+            let entry = fields.entries[index]
+            index += 1
+            return (fields.text(entry.nameStart, entry.nameCount), fields.value(of: entry))
+        }
+    }
+
+    package func makeIterator() -> Iterator { Iterator(self) }
 }
 
 extension HeaderFields: ExpressibleByDictionaryLiteral {

@@ -11,7 +11,9 @@ enum HostText {
             index += 1
             let first = index
             while index < end, isAddressByte(bytes[index]) { index += 1 }
-            guard index > first, index < end, bytes[index] == UInt8(ascii: "]") else { return false }
+            guard index > first, index < end, bytes[index] == UInt8(ascii: "]") else {
+                return false
+            }
             index += 1
         } else {
             let first = index

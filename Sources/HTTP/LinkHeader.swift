@@ -15,7 +15,8 @@ package enum LinkHeader {
             let target = rest[..<closing]
             rest = rest[(closing + 1)...]
             let end = endOfParameters(rest)
-            if isNext(rest[..<end]), !target.isEmpty, target.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) {
+            if isNext(rest[..<end]), !target.isEmpty, target.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+            {
                 return String(decoding: target, as: UTF8.self)
             }
             rest = rest[end...]

@@ -42,8 +42,10 @@ package enum RangeSet: Equatable, Sendable {
         }
     }
 
-    /// Ascending without overlap, as honest clients ask. Anything else could make an answer many times
-    /// as long as the content (CVE-2011-3192), so it is answered by the content itself.
+    /// Whether the ranges ascend without overlap, as honest clients ask.
+    ///
+    /// Anything else could make an answer many times as long as the content (CVE-2011-3192), so it is
+    /// answered by the content itself.
     private static func areApart(_ ranges: [Range<Int64>]) -> Bool {
         zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound }
     }

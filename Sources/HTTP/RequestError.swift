@@ -21,7 +21,8 @@ extension RequestError {
     /// after an HTTP answer (clients.md).
     package static let tlsHello = Self(status: 400, reason: "TLS handshake on a plain HTTP port")
     /// The HTTP/2 connection preface (HTTP-10).
-    package static let http2Preface = Self(status: 400, reason: "HTTP/2 preface on an HTTP/1.1 port")
+    package static let http2Preface = Self(
+        status: 400, reason: "HTTP/2 preface on an HTTP/1.1 port")
 
     // The request line.
     package static let requestLineTooLong = Self(status: 414, reason: "request line too long")
@@ -41,17 +42,21 @@ extension RequestError {
 
     // What the fields say together.
     package static let badHost = Self(status: 400, reason: "missing, repeated or malformed Host")
-    package static let hostMismatch = Self(status: 400, reason: "Host differs from the request target")
+    package static let hostMismatch = Self(
+        status: 400, reason: "Host differs from the request target")
     package static let badContentLength = Self(status: 400, reason: "malformed Content-Length")
-    package static let badTransferEncoding = Self(status: 400, reason: "malformed Transfer-Encoding")
-    package static let unknownTransferEncoding = Self(status: 501, reason: "unknown Transfer-Encoding")
+    package static let badTransferEncoding = Self(
+        status: 400, reason: "malformed Transfer-Encoding")
+    package static let unknownTransferEncoding = Self(
+        status: 501, reason: "unknown Transfer-Encoding")
     package static let ambiguousLength = Self(
         status: 400, reason: "Content-Length with Transfer-Encoding")
     package static let unknownExpectation = Self(status: 417, reason: "unknown Expect")
 
     // Chunked bodies.
     package static let badChunk = Self(status: 400, reason: "malformed chunk")
-    package static let chunkExtensionTooLong = Self(status: 400, reason: "chunk extensions too long")
+    package static let chunkExtensionTooLong = Self(
+        status: 400, reason: "chunk extensions too long")
     package static let badTrailer = Self(status: 400, reason: "malformed trailer")
     package static let trailersTooLarge = Self(status: 400, reason: "trailers too large")
 }

@@ -69,10 +69,14 @@ struct TargetReader {
     private static func decodedPath(
         _ bytes: Span<UInt8>, from start: Int, to end: Int
     ) throws(RequestError) -> String {
-        guard let decoded = PercentEncoding.decode(bytes, from: start, to: end, escaped: {
-            // A slash or backslash that was hidden, or anything that is not visible ASCII.
-            $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") && $0 > 0x20 && $0 < 0x7f
-        }) else { throw .badTarget }
+        guard
+            let decoded = PercentEncoding.decode(
+                bytes, from: start, to: end,
+                escaped: {
+                    // A slash or backslash that was hidden, or anything that is not visible ASCII.
+                    $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\\") && $0 > 0x20 && $0 < 0x7f
+                })
+        else { throw .badTarget }
         guard isPath(decoded.span, from: 0, to: decoded.count) else { throw .badTarget }
         return String(decoding: decoded, as: UTF8.self)
     }
@@ -130,8 +134,10 @@ struct TargetReader {
         return QueryParameter(name: name, value: value)
     }
 
-    /// Decodes escapes; a `+` stays a plus. No parameter of the API can hold a space, but media types
-    /// hold pluses, and not every client escapes them.
+    /// Decodes escapes; a `+` stays a plus.
+    ///
+    /// No parameter of the API can hold a space, but media types hold pluses, and not every client
+    /// escapes them.
     private static func queryText(
         _ bytes: Span<UInt8>, from start: Int, to end: Int
     ) throws(RequestError) -> String {
@@ -142,9 +148,13 @@ struct TargetReader {
         guard Bytes.index(of: UInt8(ascii: "%"), in: bytes, from: start, to: end) < end else {
             return Text.string(bytes, from: start, to: end)
         }
-        guard let decoded = PercentEncoding.decode(bytes, from: start, to: end, escaped: {
-            $0 >= 0x20 && $0 != 0x7f
-        }), let text = String(validating: decoded, as: UTF8.self) else { throw .badQuery }
+        guard
+            let decoded = PercentEncoding.decode(
+                bytes, from: start, to: end,
+                escaped: {
+                    $0 >= 0x20 && $0 != 0x7f
+                }), let text = String(validating: decoded, as: UTF8.self)
+        else { throw .badQuery }
         return text
     }
 }

@@ -2,7 +2,9 @@
 enum Text {
     /// The bytes as text; what is no UTF-8 becomes U+FFFD.
     static func string(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> String {
-        bytes.extracting(start..<end).withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        bytes.extracting(start..<end).withUnsafeBufferPointer {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 
     /// Whether the bytes are a given lower-case text in any case.
@@ -24,7 +26,8 @@ enum Text {
         guard left.count == right.count else { return false }
         for offset in 0..<left.count
         where Bytes.lowered(bytes[left.lowerBound + offset])
-            != Bytes.lowered(bytes[right.lowerBound + offset]) {
+            != Bytes.lowered(bytes[right.lowerBound + offset])
+        {
             return false
         }
         return true

@@ -52,7 +52,9 @@ final class Connection {
         return sqlite3_column_int64(raw, 0)
     }
 
-    /// The prepared statement of `query`, ready to be bound. Only one use of each at a time.
+    /// The prepared statement of `query`, ready to be bound.
+    ///
+    /// Only one use of each at a time.
     func statement(_ query: Query) throws(IndexError) -> Statement {
         if let raw = statements[query.rawValue] { return Statement(raw, of: self) }
         var raw: OpaquePointer?
@@ -79,12 +81,26 @@ final class Connection {
         }
     }
 
-    /// Moves the whole write-ahead log into the database and truncates it. A checkpoint that meets
-    /// a reader is left for the next time.
+    /// Moves the whole write-ahead log into the database and truncates it.
+    ///
+    /// A checkpoint that meets a reader is left for the next time.
     func checkpoint() throws(IndexError) {
         let code = sqlite3_wal_checkpoint_v2(
             handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw error(code) }
+    }
+
+    /// How SQLite would look up what `query` asks, for tests.
+    func plan(_ query: Query) throws(IndexError) -> String {
+        var raw: OpaquePointer?
+        let code = sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN " + query.sql, -1, &raw, nil)
+        defer { sqlite3_finalize(raw) }
+        guard code == SQLITE_OK, let raw else { throw error(code) }
+        var plan = ""
+        while sqlite3_step(raw) == SQLITE_ROW {
+            if let line = sqlite3_column_text(raw, 3) { plan += String(cString: line) + "\n" }
+        }
+        return plan
     }
 
     /// Rows changed since the connection was opened.

@@ -148,6 +148,19 @@ extension ContentIndex {
         }
     }
 
+    /// What all stored images that hold one of `digests` take on disk together, in bytes.
+    package func disk(ofImagesWith digests: [Digest]) throws(IndexError) -> Int64 {
+        try read { connection throws(IndexError) in
+            var disk: Int64 = 0
+            for digest in digests {
+                let row = try connection.statement(.imageDisk)
+                row.bind(1, digest)
+                if try row.step() { disk += row.integer(0) }
+            }
+            return disk
+        }
+    }
+
     /// Files that may exist without a blob row, left by a crash or being worked on.
     package func pending() throws(IndexError) -> [PendingRow] {
         try read { connection throws(IndexError) in

@@ -13,11 +13,12 @@ extension ContentIndex {
         }
     }
 
-    /// Takes the published file of `digest` into the index.
+    /// Takes the published file of `digest` into the index; gives the disk that is counted now and
+    /// was not before.
     package func record(
         blob digest: Digest, size: Int64, disk: Int64, stamp: Int64
-    ) async throws(IndexError) {
-        let isNew = try await write { connection throws(IndexError) -> BlobRowDelta in
+    ) async throws(IndexError) -> Int64 {
+        let delta = try await write { connection throws(IndexError) -> BlobRowDelta in
             let old = try connection.blobState(digest)
             let row = try connection.statement(.insertBlob)
             row.bind(1, digest)
@@ -29,11 +30,14 @@ extension ContentIndex {
             try connection.use(UseMark(digest: digest, stamp: stamp))
             return BlobRowDelta(old: old, size: size, disk: disk)
         }
-        totalsState.withLock { isNew.apply(to: &$0) }
+        totalsState.withLock { delta.apply(to: &$0) }
+        return disk - (delta.old?.disk ?? 0)
     }
 
-    /// Forgets a file that is missing or damaged (INT-10). Names that point to it stay, so that it
-    /// can be fetched again; what it named becomes its own root, as recently used as it was.
+    /// Forgets a file that is missing or damaged (INT-10).
+    ///
+    /// Names that point to it stay, so that it can be fetched again; what it named becomes its own
+    /// root, as recently used as it was.
     package func forget(_ digest: Digest) async throws(IndexError) {
         let gone = try await write { connection throws(IndexError) -> StoredObject? in
             guard let state = try connection.blobState(digest) else { return nil }

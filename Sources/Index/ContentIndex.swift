@@ -11,8 +11,9 @@ package final class ContentIndex: Sendable {
     /// The database's name in the store's root; SQLite adds `-wal` and `-shm`.
     package static let fileName = "index.db"
 
-    /// How much a manifest may name, so that the largest transaction stays within its share of
-    /// `IndexLimits`. Real indexes name tens, images at most 127 layers.
+    /// How much a manifest may name: bounds the largest transaction, see `IndexFiles`.
+    ///
+    /// Real indexes name tens, images at most 127 layers.
     package static let childrenMax = 1024
 
     private static let readersCount = 2

@@ -27,8 +27,9 @@ package struct IndexFiles: Sendable {
     /// How long the write-ahead log may get before it is moved into the database.
     var logLimit: Int64 { allowance / 4 }
 
-    /// Makes an empty database file that only the service user can read (LOC-1). SQLite gives the
-    /// log and the shared memory the same mode.
+    /// Makes an empty database file that only the service user can read (LOC-1).
+    ///
+    /// SQLite gives the log and the shared memory the same mode.
     func create() throws(IndexError) {
         do throws(Errno) {
             _ = try System.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)

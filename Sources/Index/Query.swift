@@ -5,7 +5,7 @@ enum Query: Int, CaseIterable {
     case shard, pending, totals, manifestCount, newestUse
     // Blobs
     case insertBlob, deleteBlob, attachChild, makeRoot, use
-    case rootsAbove, freshestRootAbove, blobState, oldestRoots
+    case rootsAbove, freshestRootAbove, blobState, oldestRoots, imageDisk
     // Manifests
     case insertManifest, deleteManifest, insertChild, deleteChildren, storedChildren, parents
     // Names
@@ -23,7 +23,7 @@ enum Query: Int, CaseIterable {
             .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse:
             readSQL
         case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .rootsAbove,
-            .freshestRootAbove, .blobState, .oldestRoots:
+            .freshestRootAbove, .blobState, .oldestRoots, .imageDisk:
             blobSQL
         default: nameSQL
         }
@@ -92,11 +92,21 @@ enum Query: Int, CaseIterable {
             """
         case .use: "UPDATE blob SET last_used = ?2 WHERE digest = ?1 AND last_used < ?2"
         case .rootsAbove:
-            Self.ancestors + "SELECT b.digest FROM up JOIN blob b ON b.digest = up.d WHERE b.root = 1"
+            Self.ancestors + """
+                SELECT b.digest FROM up JOIN blob b ON b.digest = up.d WHERE b.root = 1
+                """
         case .freshestRootAbove:
             Self.ancestors + """
                 SELECT b.digest FROM up JOIN blob b ON b.digest = up.d WHERE b.root = 1
                 ORDER BY b.last_used DESC LIMIT 1
+                """
+        case .imageDisk:
+            Self.ancestors + """
+                , down(d) AS (
+                    SELECT up.d FROM up JOIN blob b ON b.digest = up.d WHERE b.root = 1
+                    UNION SELECT c.child FROM child c JOIN down ON c.manifest = down.d
+                )
+                SELECT total(b.disk) FROM down JOIN blob b ON b.digest = down.d
                 """
         case .blobState:
             """

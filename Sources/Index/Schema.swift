@@ -11,6 +11,8 @@ enum Schema {
 
     static let pageBytes: Int64 = 4096
 
+    /// All tables and indexes of this version.
+    ///
     /// `root` is 1 for what no stored manifest names as its child: whole images and orphan blobs.
     /// Only a root's `last_used` is kept up to date; it speaks for everything below it, so that the
     /// next victim is the first row of `blob_by_use`.

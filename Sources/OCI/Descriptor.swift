@@ -6,8 +6,9 @@ package struct Descriptor: Hashable, Sendable {
     package var size: Int64
     package var artifactType: String?
     package var annotations: [String: String]
-    /// Whether the descriptor says where else its content lies. Those places are never asked (SSRF-1);
-    /// it only tells that the registry may legally lack the content.
+    /// Whether the descriptor says where else its content lies.
+    ///
+    /// Those places are never asked (SSRF-1); it only tells that the registry may legally lack it.
     package var hasURLs: Bool
     /// `os/architecture` or `os/architecture/variant`, if the descriptor names a platform.
     package var platform: String?

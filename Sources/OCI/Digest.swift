@@ -42,7 +42,9 @@ package struct Digest: Sendable {
 
     /// Parses `algorithm:hex`; `nil` for anything else, upper-case digits included.
     package init?(parsing text: some StringProtocol) {
-        let parsed = text.utf8.withContiguousStorageIfAvailable { Self(utf8: Span(_unsafeElements: $0)) }
+        let parsed = text.utf8.withContiguousStorageIfAvailable {
+            Self(utf8: Span(_unsafeElements: $0))
+        }
         if let parsed {
             guard let digest = parsed else { return nil }
             self = digest
@@ -57,13 +59,15 @@ package struct Digest: Sendable {
     /// Takes a raw hash, as computed or as kept in the index; `nil` if its length is not the algorithm's.
     package init?(_ algorithm: Algorithm, bytes: some Collection<UInt8>) {
         guard bytes.count == algorithm.byteCount else { return nil }
-        self.init(algorithm, filling: { target in
-            var index = 0
-            for byte in bytes where index < target.count {
-                target[index] = byte
-                index += 1
-            }
-        })
+        self.init(
+            algorithm,
+            filling: { target in
+                var index = 0
+                for byte in bytes where index < target.count {
+                    target[index] = byte
+                    index += 1
+                }
+            })
     }
 
     private init?(utf8 text: Span<UInt8>) {
@@ -71,14 +75,16 @@ package struct Digest: Sendable {
         let start = algorithm.name.utf8.count + 1
         guard text.count == start + 2 * algorithm.byteCount else { return nil }
         var valid = true
-        self.init(algorithm, filling: { target in
-            for index in 0..<algorithm.byteCount {
-                let high = Hex.value(text[start + 2 * index])
-                let low = Hex.value(text[start + 2 * index + 1])
-                valid = valid && high < 16 && low < 16
-                target[index] = (high << 4) | (low & 15)
-            }
-        })
+        self.init(
+            algorithm,
+            filling: { target in
+                for index in 0..<algorithm.byteCount {
+                    let high = Hex.value(text[start + 2 * index])
+                    let low = Hex.value(text[start + 2 * index + 1])
+                    valid = valid && high < 16 && low < 16
+                    target[index] = (high << 4) | (low & 15)
+                }
+            })
         guard valid else { return nil }
     }
 

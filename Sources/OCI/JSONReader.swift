@@ -110,7 +110,8 @@ struct JSONReader {
     private static func hasDuplicates(_ members: [JSONMember]) -> Bool {
         guard members.count > linearDuplicateSearchMax else {
             for (position, member) in members.enumerated() {
-                for other in members[..<position] where other.key.utf8.elementsEqual(member.key.utf8) {
+                for other in members[..<position]
+                where other.key.utf8.elementsEqual(member.key.utf8) {
                     return true
                 }
             }
@@ -139,7 +140,9 @@ extension JSONReader {
 
     private mutating func digits() throws(JSONError) {
         let start = index
-        while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { index += 1 }
+        while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) {
+            index += 1
+        }
         guard index > start else { throw syntaxError }
     }
 }
@@ -191,7 +194,8 @@ extension JSONReader {
         }
         let scalar: Unicode.Scalar
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): scalar = Unicode.Scalar(byte)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"):
+            scalar = Unicode.Scalar(byte)
         case UInt8(ascii: "b"): scalar = "\u{8}"
         case UInt8(ascii: "f"): scalar = "\u{c}"
         case UInt8(ascii: "n"): scalar = "\n"

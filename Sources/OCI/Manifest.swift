@@ -44,6 +44,8 @@ package struct Manifest: Hashable, Sendable {
     /// - Parameters:
     ///   - bytes: The whole document.
     ///   - contentType: The Content-Type it came with, parameters and all; `nil` or empty if none.
+    /// - Returns: what the document needs and refers to.
+    /// - Throws: why it is no manifest that may be bound, kept or served.
     package static func parse(
         _ bytes: [UInt8], contentType: String?
     ) throws(ManifestError) -> Manifest {

@@ -36,7 +36,7 @@ package struct ReferrersIndex: Sendable {
         return Self(descriptors.filter { $0.artifactType == artifactType })
     }
 
-    /// The index as JSON. An empty list is an answer too: never an error (distribution-spec).
+    /// The index as JSON; an empty list is an answer too, never an error (distribution-spec).
     package func encode() -> [UInt8] {
         var writer = JSONWriter()
         writer.object { writer in
@@ -52,8 +52,10 @@ package struct ReferrersIndex: Sendable {
 }
 
 extension Descriptor {
-    /// Writes the descriptor as JSON, annotations in the order of their keys so that equal lists have
-    /// equal bytes. `urls` is left out: Cistern never passes on where else content might lie.
+    /// Writes the descriptor as JSON.
+    ///
+    /// Annotations come in the order of their keys, so that equal lists have equal bytes. `urls` is left
+    /// out: Cistern never passes on where else content might lie.
     package func encode(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("mediaType", mediaType)

@@ -35,7 +35,9 @@ package struct RepositoryName: Hashable, Sendable, Comparable, CustomStringConve
                 index += 1
                 continue
             }
-            guard previousIsAlphanumeric, let end = separatorEnd(bytes, from: index) else { return false }
+            guard previousIsAlphanumeric, let end = separatorEnd(bytes, from: index) else {
+                return false
+            }
             previousIsAlphanumeric = false
             index = end
         }

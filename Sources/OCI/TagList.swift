@@ -31,7 +31,9 @@ package struct TagList: Sendable {
         } else {
             rest = tags[...]
         }
-        guard let count, count < rest.count else { return (Self(name: name, tags: Array(rest)), false) }
+        guard let count, count < rest.count else {
+            return (Self(name: name, tags: Array(rest)), false)
+        }
         let page = rest.prefix(max(0, count))
         return (Self(name: name, tags: Array(page)), !page.isEmpty)
     }

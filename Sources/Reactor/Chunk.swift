@@ -46,6 +46,13 @@ package final class Chunk: @unchecked Sendable {
     /// A copy of the bytes.
     package var bytes: [UInt8] { withBytes { Array($0) } }
 
+    /// A copy of a part, which must lie inside.
+    package func slice(_ range: Range<Int>) -> Chunk {
+        let part = Chunk(capacity: range.count)
+        _ = part.append(UnsafeRawBufferPointer(rebasing: memory[range]))
+        return part
+    }
+
     /// Drops the first `count` bytes, for a resumed transfer that repeats what is already stored.
     package func dropFirst(_ dropped: Int) {
         let kept = max(0, count - dropped)

@@ -20,6 +20,8 @@ package struct Interest: OptionSet, Sendable {
     package static let error = Interest(rawValue: EPOLLERR.rawValue)
     /// Reported once per change instead of as long as it holds.
     package static let edge = Interest(rawValue: 1 << 31)
+    /// Of several loops that watch one listening socket only some are woken; never with `update`.
+    package static let exclusive = Interest(rawValue: 1 << 28)
 }
 
 /// The epoll set of a loop, with protection against events of descriptors closed meanwhile.

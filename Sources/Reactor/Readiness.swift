@@ -11,6 +11,8 @@ package final class Readiness {
     private var watch: Watch?
     private var canRead = true
     private var canWrite = true
+    /// The peer ended its direction: reading never blocks again, and no further event says so.
+    private var peerEnded = false
     /// The peer will send no more, or is gone altogether.
     package private(set) var isHungUp = false
     /// Called once when the peer is gone while the task waits for something else.
@@ -38,8 +40,12 @@ package final class Readiness {
         onHangUp = nil
     }
 
-    /// A read would have blocked: the next `untilReadable` waits for the kernel.
-    package func clearReadable() { canRead = false }
+    /// A read would have blocked, or gave less than was asked for: the next `untilReadable` waits
+    /// for the kernel. An end of the peer that was already reported is not forgotten.
+    package func clearReadable() { if !peerEnded { canRead = false } }
+
+    /// Whether a read is worth trying without waiting.
+    package var isReadable: Bool { canRead }
 
     /// A write would have blocked: the next `untilWritable` waits for the kernel.
     package func clearWritable() { canWrite = false }
@@ -65,6 +71,7 @@ package final class Readiness {
 
     private func handle(_ events: Interest) {
         let gone = !events.isDisjoint(with: [.hangUp, .error])
+        if gone || events.contains(.peerClosed) { peerEnded = true }
         if gone || !events.isDisjoint(with: [.read, .peerClosed]) {
             canRead = true
             resumeReader(.ready)

@@ -1,6 +1,7 @@
 import OCI
 import Reactor
 import Store
+import Telemetry
 import Upstream
 
 /// The one transfer of a cold blob: receives, hashes, writes and resumes; clients only look on.
@@ -134,24 +135,32 @@ actor BlobFetch {
             }
         }
         do throws(StoreError) {
-            try await writer.finish()
+            _ = try await writer.finish()
             source.content.events.verified(true)
             opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
             return .committed
-        } catch .mismatch {
-            source.content.noteMismatch(digest)
-            source.content.logger.log(
-                .error, "digest mismatch",
-                [
-                    "repo": .string(source.proxy), "name": .string("\(name)"),
-                    "digest": .string("\(digest)"),
-                ])
-            return .mismatch
         } catch {
-            // Verified, but not made lasting: whoever reads it may finish.
-            opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
+            switch error {
+            case .mismatch, .wrongSize: return mismatched()
+            default: break
+            }
+            if case .complete = writer.file.progress.phase {
+                // Verified, but not made lasting: whoever reads it may finish.
+                opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
+            }
             return unkept(error)
         }
+    }
+
+    private func mismatched() -> End {
+        source.content.noteMismatch(digest)
+        source.content.logger.log(
+            .error, "digest mismatch",
+            [
+                "repo": .string(source.proxy), "name": .string("\(name)"),
+                "digest": .string("\(digest)"),
+            ])
+        return .mismatch
     }
 
     private enum TransferError: Error {

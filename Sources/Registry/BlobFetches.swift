@@ -1,6 +1,7 @@
 import OCI
 import Reactor
 import Store
+import Telemetry
 import Upstream
 
 /// The running blob fetches of one proxy: whoever asks for a cold blob starts or joins one.

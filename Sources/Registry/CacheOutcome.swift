@@ -1,10 +1,8 @@
+package import Telemetry
+
 /// What the cache did for one answer: for `Cache-Status`, the access log and the metrics.
 package struct CacheOutcome: Sendable, Equatable {
-    package enum Kind: String, Sendable, CaseIterable {
-        case hit, miss, revalidated, stale, coalesced, negative, bypass
-    }
-
-    package var kind: Kind
+    package var kind: CacheResult
     /// The upstream's status, when it was asked and answered.
     package var forwardStatus: Int?
     /// Whether what was fetched is kept.
@@ -15,7 +13,7 @@ package struct CacheOutcome: Sendable, Equatable {
     package var detail: String?
 
     package init(
-        _ kind: Kind, forwardStatus: Int? = nil, stored: Bool = false, ttl: Int64? = nil,
+        _ kind: CacheResult, forwardStatus: Int? = nil, stored: Bool = false, ttl: Int64? = nil,
         detail: String? = nil
     ) {
         self.kind = kind

@@ -1,5 +1,5 @@
 import Glibc
-package import Index
+import Index
 import Linux
 package import OCI
 package import Reactor
@@ -17,7 +17,6 @@ package final class Content: Sendable {
     static let mismatchesMax = 1024
 
     package let store: BlobStore
-    package let index: ContentIndex
     package let workers: WorkerPool
     /// Where fetches live; connections on other loops join by awaiting.
     package let loop: EventLoop
@@ -28,16 +27,17 @@ package final class Content: Sendable {
     private let mismatches = Mutex(RecencyCache<Digest, Instant>(costMax: Content.mismatchesMax))
 
     package init(
-        store: BlobStore, index: ContentIndex, workers: WorkerPool, loop: EventLoop, logger: Logger,
+        store: BlobStore, workers: WorkerPool, loop: EventLoop, logger: Logger,
         events: RegistryEvents = RegistryEvents()
     ) {
         self.store = store
-        self.index = index
         self.workers = workers
         self.loop = loop
         self.logger = logger
         self.events = events
     }
+
+    var index: ContentIndex { store.index }
 
     // MARK: - Manifests
 

@@ -1,5 +1,7 @@
+import Index
 import OCI
 import Reactor
+import Telemetry
 import Upstream
 
 /// Tag lists and referrers of a proxy: asked for whole, paged by the API.
@@ -126,7 +128,7 @@ actor Listings {
                 Descriptor(
                     mediaType: row.mediaType, digest: row.digest, size: row.size,
                     artifactType: row.artifactType,
-                    annotations: JSONValue.stringMap(row.annotations))
+                    annotations: Annotations.decode(row.annotations))
             }
             let index = ReferrersIndex(descriptors).filtered(artifactType: artifactType)
             return .success(

@@ -2,6 +2,7 @@ import Index
 import OCI
 import Reactor
 import Store
+import Telemetry
 import Upstream
 
 /// Asks a proxy's upstream for manifests: one request per reference however many clients wait.

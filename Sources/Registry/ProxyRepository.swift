@@ -1,6 +1,8 @@
+import Index
 package import OCI
 import Reactor
 import Store
+import Telemetry
 package import Upstream
 
 /// Another registry, fetched from once and kept.
@@ -116,8 +118,7 @@ package final class ProxyRepository: Sendable {
     ) async throws(RegistryError) -> ReferrersAnswer {
         let name = canonical(name)
         let answer = await listings.referrers(name, digest, artifactType: artifactType)
-        guard case .failure(.notFound) = answer, let tag = Tag(parsing: digest.referrersTag),
-            let fallback = try? await manifest(name, .tag(tag)),
+        guard case .failure(.notFound) = answer, let fallback = try? await manifest(name, .tag(digest.referrersTag)),
             let index = try? ReferrersIndex.parse(fallback.manifest.bytes)
         else { return try answer.get() }
         // The upstream has no referrers API but the tag that stands in for it.

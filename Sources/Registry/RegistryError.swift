@@ -1,6 +1,4 @@
-package import OCI
-package import Reactor
-package import Upstream
+import Upstream
 
 /// Why a repository gives no content; translated to HTTP by the API alone.
 package enum RegistryError: Error, Sendable {
@@ -11,7 +9,7 @@ package enum RegistryError: Error, Sendable {
     /// The upstream's request limit is used up.
     case limited(registry: String, retryAfter: Duration)
     /// The upstream could not be asked.
-    case unreachable(registry: String, UpstreamError)
+    case unreachable(registry: String, Unreachable)
     /// The upstream answered with a status that is no answer.
     case failing(registry: String, status: Int)
     /// What the upstream sent is not what its digest, length or type promise (INT-1, INT-8).
@@ -22,6 +20,20 @@ package enum RegistryError: Error, Sendable {
     case rangeOfCorrupt
     /// The repository is too busy or its storage is out of order.
     case unavailable(String)
+}
+
+/// What kept an upstream from answering, in words.
+package struct Unreachable: Error, Sendable {
+    package let text: String
+    /// The metric label of the cause.
+    package let reason: String
+    package let isTimeout: Bool
+
+    init(_ error: UpstreamError) {
+        text = error.description
+        reason = error.reason
+        if case .timeout = error { isTimeout = true } else { isTimeout = false }
+    }
 }
 
 extension RegistryError {
@@ -39,7 +51,7 @@ extension RegistryError {
         case .notFound: "not_found"
         case .denied: "denied"
         case .limited: "rate_limited"
-        case .unreachable(_, let error): error.reason
+        case .unreachable(_, let cause): cause.reason
         case .failing(_, let status): "http_\(status)"
         case .corrupt: "digest_mismatch"
         case .timedOut: "timeout"
@@ -62,7 +74,7 @@ extension UpstreamError {
         case .badResponse(let text): .corrupt(registry: registry, text)
         case .tooLarge(let limit):
             .corrupt(registry: registry, "the answer exceeds \(limit) bytes")
-        default: .unreachable(registry: registry, self)
+        default: .unreachable(registry: registry, Unreachable(self))
         }
     }
 }

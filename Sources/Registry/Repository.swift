@@ -62,4 +62,12 @@ package enum Repository: Sendable {
             try await group.referrers(name, digest, artifactType: artifactType)
         }
     }
+
+    /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
+    package func hadMismatch(_ digest: Digest) -> Bool {
+        switch self {
+        case .proxy(let proxy): proxy.content.hadMismatch(digest)
+        case .group(let group): group.members.contains { $0.content.hadMismatch(digest) }
+        }
+    }
 }

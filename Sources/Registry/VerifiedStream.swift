@@ -1,6 +1,7 @@
 import OCI
 package import Reactor
 import Store
+import Synchronization
 import Upstream
 
 /// A blob on its way to one client without being kept, because there is no room for it.
@@ -12,7 +13,9 @@ package actor VerifiedStream {
     private let content: Content
     private let digest: Digest
     private let registry: String
-    private var hash: StreamingHash?
+    /// Nil once the digest is compared; updated by workers, one chunk at a time.
+    private let hash: Mutex<StreamingHash?>
+    private var isOver = false
     private var held: Chunk?
     private var received: Int64 = 0
     /// The size that the upstream announced.
@@ -40,7 +43,7 @@ package actor VerifiedStream {
         content = source.content
         registry = source.registry
         self.digest = digest
-        hash = StreamingHash(digest.algorithm)
+        hash = Mutex(StreamingHash(digest.algorithm))
     }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -67,11 +70,13 @@ package actor VerifiedStream {
     }
 
     private func receive() async throws(RegistryError) -> Chunk? {
-        guard let hash else { return nil }
+        if isOver { return nil }
         do throws(UpstreamError) {
             guard let chunk = try await body.next() else { return nil }
             received += Int64(chunk.count)
-            await content.workers.run { chunk.withBytes { hash.update($0) } }
+            await content.workers.run { [self] in
+                hash.withLock { hash in chunk.withBytes { hash?.update($0) } }
+            }
             return chunk
         } catch {
             throw error.registryError(of: registry)
@@ -79,9 +84,13 @@ package actor VerifiedStream {
     }
 
     private func verify() async throws(RegistryError) {
-        guard let hash else { return }
-        self.hash = nil
-        let isRight = hash.finish() == digest && (size ?? received) == received
+        if isOver { return }
+        isOver = true
+        let computed = hash.withLock { hash in
+            var hash = hash.take()
+            return hash?.finalize()
+        }
+        let isRight = computed == digest && (size ?? received) == received
         content.events.verified(isRight)
         guard !isRight else { return }
         content.noteMismatch(digest)

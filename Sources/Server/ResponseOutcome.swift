@@ -1,7 +1,7 @@
 /// How an answer ended, for the access line and the metrics.
 package struct ResponseOutcome: Sendable {
     /// Why a body ended before its end.
-    package enum Cut: String, Sendable {
+    package enum Cut: String, Error, CaseIterable, Sendable {
         /// The client closed or reset the connection.
         case clientGone = "client_gone"
         /// The client took nothing for the write stall time (RES-5).

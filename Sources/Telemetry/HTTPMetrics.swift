@@ -6,8 +6,7 @@ package struct HTTPMetrics: Sendable {
         421, 426, 429, 431, 500, 501, 502, 503, 504, 505, 507,
     ]
 
-    /// Clients' connections that are open, by listener.
-    package let connections: Gauge
+    private let metrics: Metrics
     /// Requests by route, method and status: flat, in that order, so that counting hashes nothing.
     private let requests: [BoundCounter]
     private let durations: [BoundHistogram]
@@ -17,6 +16,7 @@ package struct HTTPMetrics: Sendable {
     private let rejected: [RejectionReason: BoundCounter]
 
     init(_ metrics: Metrics) {
+        self.metrics = metrics
         requests = HTTPMetrics.declareRequests(metrics)
         let durations = metrics.histogram(
             "cistern_http_request_duration_seconds",
@@ -34,8 +34,6 @@ package struct HTTPMetrics: Sendable {
             "cistern_http_requests_in_flight", help: "Requests being answered now.",
             labels: ["route"])
         self.inFlight = RouteLabel.allCases.map { inFlight.bound([$0.rawValue]) }
-        connections = metrics.gauge(
-            "cistern_connections", help: "Open client connections.", labels: ["listener"])
         let rejected = metrics.counter(
             "cistern_connections_rejected_total",
             help: "Connections or requests refused by a limit.", labels: ["reason"])
@@ -80,6 +78,17 @@ package struct HTTPMetrics: Sendable {
         durations[route.index].observe(duration)
         if let firstByte, let cache, let row = RouteLabel.content.firstIndex(of: route) {
             firstBytes[row * CacheResult.allCases.count + cache.index].observe(firstByte)
+        }
+    }
+
+    /// Shows how many connections are open on each listener, asked for at each scrape.
+    package func showConnections(
+        _ open: @escaping @Sendable () -> [(listener: String, count: Int)]
+    ) {
+        metrics.sampledGauge(
+            "cistern_connections", help: "Open client connections.", labels: ["listener"]
+        ) {
+            open().map { Metrics.Sample(Double($0.count), labels: [$0.listener]) }
         }
     }
 

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 /// How lines look, decided once from the wished format and where they go.
 enum LogStyle: Sendable, Equatable {
@@ -31,8 +32,7 @@ enum LogStyle: Sendable, Equatable {
 
     /// `device:inode` as systemd writes it into `$JOURNAL_STREAM`.
     static func deviceAndInode(of descriptor: Int32) -> String? {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return nil }
+        guard let status = try? System.fstat(descriptor) else { return nil }
         return "\(status.st_dev):\(status.st_ino)"
     }
 }

@@ -1,6 +1,7 @@
 import Glibc
+import Linux
 
-/// The thread that formats queued events and writes them; the only one that may block on the output.
+/// The thread that formats queued events and writes them; it alone may block on the output.
 struct LogWriter {
     /// Formatted bytes after which they are written, so that one batch does not grow the buffer.
     private static let writeBytesMax = 64 * 1024
@@ -72,15 +73,15 @@ struct LogWriter {
     private mutating func writeOut() {
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { buffer in
-                write(descriptor, buffer.baseAddress.map { $0 + offset }, buffer.count - offset)
-            }
-            if count > 0 {
-                offset += count
-            } else if errno == EAGAIN {
+            do {
+                offset += try bytes.withUnsafeBytes { buffer in
+                    try System.write(
+                        descriptor, UnsafeRawBufferPointer(rebasing: buffer[offset...]))
+                }
+            } catch let error as Errno where error.wouldBlock {
                 var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&request, 1, -1)
-            } else if errno != EINTR {
+            } catch {
                 break
             }
         }

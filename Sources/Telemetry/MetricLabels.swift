@@ -57,24 +57,24 @@ package enum ByteSource: String, CaseIterable, Sendable {
     case upstream
 }
 
-/// Why a connection or request was refused by a limit.
+/// Why a connection was not served, for `cistern_connections_rejected_total`.
 package enum RejectionReason: String, CaseIterable, Sendable {
-    /// The limit of all connections.
+    /// All connections are in use and none is idle; accepting pauses (RES-6).
     case connections
-    /// The limit of connections of one address.
-    case perAddress = "per_ip"
-    /// No file descriptor was left.
+    /// The peer's address has its share already (RES-6).
+    case address = "per_ip"
+    /// Too few descriptors are left.
     case descriptors
-    /// A request was not received, or a response not taken, in time.
-    case timeout
+    /// A TLS hello on a plain port, answered by 400 in HTTP (clients.md 1).
+    case tlsHello = "tls_hello"
+    /// The first request's head did not come in time (RES-5).
+    case headerTimeout = "timeout"
 }
 
 /// Why blobs were evicted.
 package enum EvictionReason: String, CaseIterable, Sendable {
-    /// The store had reached its limit.
+    /// The store had reached its limit, its own or the one that the file system's free space sets.
     case size
-    /// The file system had less free space than is to be kept.
-    case free
 }
 
 /// What re-hashing a stored or received blob found.

@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 /// The process as the kernel sees it, under the names every exporter uses.
 ///
@@ -49,12 +50,11 @@ enum ProcessMetrics {
     }
 
     @Sendable private static func openDescriptors() -> Double? {
-        guard let directory = opendir("/proc/self/fd") else { return nil }
-        defer { closedir(directory) }
-        var count = 0
-        while readdir(directory) != nil { count += 1 }
-        // Besides `.` and `..` it lists the descriptor of this very look.
-        return Double(max(0, count - 3))
+        guard let directory = try? System.open("/proc/self/fd", O_RDONLY | O_DIRECTORY),
+            let entries = try? System.entries(of: directory.raw)
+        else { return nil }
+        // Two of them are this very look: the folder, and the copy through which it is read.
+        return Double(entries.count - 2)
     }
 
     @Sendable private static func descriptorsMax() -> Double? {
@@ -86,15 +86,9 @@ enum ProcessMetrics {
 
     /// A short file of `/proc`, or nothing.
     private static func read(_ path: String) -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
-        while true {
-            let count = Glibc.read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
-            bytes += buffer[..<count]
-        }
+        guard let file = try? System.open(path, O_RDONLY) else { return "" }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = buffer.withUnsafeMutableBytes { try? System.read(file.raw, $0) }
+        return String(decoding: buffer[..<(count ?? 0)], as: UTF8.self)
     }
 }

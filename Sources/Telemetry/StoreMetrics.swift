@@ -45,9 +45,11 @@ package struct StoreMetrics: Sendable {
         self.verified = boundByCase { verified.bound([$0]) }
     }
 
-    /// Counts an evicted blob.
-    package func evicted(_ bytes: Int64, _ reason: EvictionReason, idleSeconds: Int64) {
-        evictedBlobs[reason]?.add()
+    /// Counts evicted blobs.
+    package func evicted(
+        _ count: Int, _ bytes: Int64, _ reason: EvictionReason, idleSeconds: Int64
+    ) {
+        evictedBlobs[reason]?.add(count)
         evictedBytes[reason]?.add(Int(bytes))
         evictedIdleSeconds.set(Int(max(0, idleSeconds)))
     }

@@ -21,7 +21,16 @@ int clinux_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int clinux_set_dumpable(int dumpable);
 void clinux_set_thread_name(const char *name);
 int clinux_signalfd(const int *signals, int count);
+/* The next signal of a signalfd, or -1 with errno. */
+int clinux_read_signal(int fd);
 int clinux_fcntl_getfl(int fd);
 int clinux_fcntl_setfl(int fd, int flags);
 int clinux_set_cloexec(int fd);
 int clinux_flock(int fd, int operation);
+/* Reads only what is in memory already; -1 with EAGAIN if nothing is. */
+ssize_t clinux_read_resident(int fd, void *buffer, size_t count, int64_t offset);
+/* Bytes sent or queued that the peer has not acknowledged; -1 with errno. */
+int clinux_unacknowledged(int fd);
+/* Makes close() reset the connection instead of ending it in order. */
+int clinux_reset_on_close(int fd);
+int64_t clinux_descriptor_limit(void);

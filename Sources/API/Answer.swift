@@ -1,0 +1,145 @@
+import HTTP
+import OCI
+import Registry
+import Server
+import Telemetry
+
+/// A response with what the access line and the metrics say of it.
+struct Answer {
+    var response: Response
+    var kind: ContentKind?
+    var outcome: CacheOutcome?
+    var repository: String?
+    var name: String?
+    var reference: String?
+
+    init(_ response: Response) {
+        self.response = response
+    }
+
+    /// An error as the OCI specification writes it (HTTP-9).
+    ///
+    /// - Parameter reason: Replaces the standard reason phrase: containerd shows it to people, also
+    ///   where HEAD carries no body.
+    static func error(
+        _ status: Int, _ code: ErrorCode, _ message: String, reason: String? = nil,
+        detail: [(name: String, value: String)] = []
+    ) -> Answer {
+        var fields = Self.commonFields
+        fields.append("Content-Type", ErrorBody.contentType)
+        let body = ErrorBody(code, message, detail: detail).encode()
+        return Answer(
+            Response(status: status, reason: reason, fields: fields, body: .bytes(body)))
+    }
+
+    /// What old Docker clients recognise the API by; on every answer (protocol.md §1.8).
+    static let commonFields: HeaderFields = [
+        "Docker-Distribution-Api-Version": "registry/2.0", "X-Content-Type-Options": "nosniff",
+    ]
+}
+
+extension Answer {
+    /// What a repository's failure looks like to a client; `missing` is the code of a 404.
+    ///
+    /// Never 429 or 408, which containerd repeats five times on the same host (UP-10), and never
+    /// the upstream's 401, whose challenge is not the client's to answer.
+    static func failure(_ error: RegistryError, missing: ErrorCode, what: String) -> Answer {
+        var answer = mapped(error, missing: missing, what: what)
+        if let seconds = error.retryAfterSeconds {
+            answer.response.fields.append("Retry-After", Int64(seconds))
+        }
+        var status = CacheStatus(forward: .uriMiss, forwardStatus: error.upstreamStatus)
+        status.detail = error.reason
+        answer.response.fields.append("Cache-Status", status.value())
+        return answer
+    }
+
+    private static func mapped(  // flat switch
+        _ error: RegistryError, missing: ErrorCode, what: String
+    ) -> Answer {
+        switch error {
+        case .notFound:
+            return .error(404, missing, "\(what) does not exist upstream")
+        case .denied(let registry, let status):
+            return .error(
+                403, .denied,
+                "\(registry) denies access to \(what): it does not exist or needs credentials",
+                reason: "\(registry) denies access",
+                detail: [("upstream_status", String(status))])
+        case .limited(let registry, let retryAfter):
+            let seconds = max(1, retryAfter.components.seconds)
+            return .error(
+                503, .tooManyRequests,
+                "\(registry) limits requests and \(what) is not cached; again in \(seconds) s",
+                reason: "\(registry) rate limit reached", detail: [("upstream_status", "429")])
+        case .unreachable(let registry, let cause):
+            return .error(
+                cause.isTimeout ? 504 : 502, .unavailable,
+                "\(registry) cannot be asked for \(what), which is not cached: \(cause.text)",
+                reason: "\(registry) \(cause.isTimeout ? "timed out" : "unreachable")")
+        case .failing(let registry, let status):
+            return .error(
+                502, .unavailable,
+                "\(registry) answered \(status) and \(what) is not cached",
+                reason: "\(registry) answered \(status)",
+                detail: [("upstream_status", String(status))])
+        case .corrupt(let registry, let cause):
+            return .error(
+                502, .unavailable, "what \(registry) sent for \(what) is wrong: \(cause)",
+                reason: "\(registry) sent wrong bytes")
+        case .timedOut(let registry):
+            return .error(
+                504, .unavailable, "\(registry) takes too long for \(what); it is still fetched",
+                reason: "\(registry) timed out")
+        case .rangeOfCorrupt:
+            return .error(
+                502, .unavailable,
+                "\(what) arrived damaged a moment ago; ask for all of it, not for the rest",
+                reason: "blob was damaged")
+        case .unavailable(let cause):
+            return .error(503, .unavailable, "\(what) cannot be served: \(cause)")
+        }
+    }
+}
+
+extension RegistryError {
+    /// When asking again makes sense, for 502, 503 and 504 (UP-10).
+    fileprivate var retryAfterSeconds: Int? {
+        switch self {
+        case .notFound, .denied: nil
+        case .limited(_, let retryAfter): max(1, Int(retryAfter.components.seconds))
+        case .rangeOfCorrupt: 60
+        default: 5
+        }
+    }
+
+    fileprivate var upstreamStatus: Int? {
+        switch self {
+        case .failing(_, let status), .denied(_, let status): status
+        case .limited: 429
+        case .notFound: 404
+        default: nil
+        }
+    }
+}
+
+extension CacheOutcome {
+    /// The outcome as RFC 9211 writes it.
+    var cacheStatus: CacheStatus {
+        switch kind {
+        case .hit: .hit(ttl: ttl)
+        case .revalidated:
+            CacheStatus(hit: true, forward: .stale, forwardStatus: forwardStatus, ttl: ttl)
+        case .stale:
+            CacheStatus(
+                hit: true, forward: .stale, forwardStatus: forwardStatus,
+                detail: "served-stale: \(detail ?? "upstream failed")")
+        case .coalesced:
+            CacheStatus(
+                forward: .uriMiss, forwardStatus: forwardStatus, stored: stored, collapsed: true)
+        case .bypass: CacheStatus(forward: .bypass, forwardStatus: forwardStatus)
+        case .miss, .negative:
+            CacheStatus(forward: .uriMiss, forwardStatus: forwardStatus, stored: stored)
+        }
+    }
+}

@@ -1,0 +1,269 @@
+import HTTP
+import OCI
+import Reactor
+import Registry
+import Server
+import Telemetry
+
+/// One pull request whose repository is found: what its answer looks like.
+struct Pull {
+    let request: Request
+    let repository: Repository
+    let name: RepositoryName
+
+    /// Headers whose content never changes may be kept by anybody for a year (RFC 8246).
+    private static let immutable = "max-age=31536000, immutable"
+
+    // MARK: - Manifests
+
+    /// The manifest of a tag or digest, byte for byte as it came.
+    func manifest(_ text: Substring) async -> Answer {
+        guard let reference = Reference(parsing: text) else {
+            return .error(400, .manifestInvalid, "the reference is neither a tag nor a digest")
+        }
+        let what = describe(reference)
+        var answer: Answer
+        do throws(RegistryError) {
+            let found = try await repository.manifest(name, reference)
+            answer = manifest(found, reference)
+        } catch {
+            answer = .failure(error, missing: .manifestUnknown, what: what)
+        }
+        answer.kind = .manifest
+        answer.reference = reference.description
+        return answer
+    }
+
+    private func manifest(_ found: ManifestAnswer, _ reference: Reference) -> Answer {
+        let manifest = found.manifest
+        var fields = contentFields(manifest.digest, found.outcome)
+        fields.append("Content-Type", manifest.mediaType)
+        switch reference {
+        case .digest: fields.append("Cache-Control", Self.immutable)
+        case .tag: fields.append("Cache-Control", "no-cache")
+        }
+        if let age = found.staleSeconds {
+            fields.append("Age", age)
+            // 110 for caches (UP-6); 299 is what OCI clients print (OCI "Warnings").
+            fields.append("Warning", "110 cistern \"Response is Stale\"")
+            fields.append(
+                "Warning",
+                "299 - \"cistern: the upstream failed (\(found.outcome.detail ?? "unknown")), "
+                    + "served from the cache\"")
+        }
+        var answer = Answer(Response(status: 200, fields: fields, body: .bytes(manifest.bytes)))
+        if isUnchanged(manifest.digest) { answer.response = notModified(fields) }
+        answer.outcome = found.outcome
+        return answer
+    }
+
+    // MARK: - Blobs
+
+    /// The blob, or the range of it that is asked for; also while it still grows.
+    func blob(_ text: Substring) async -> Answer {
+        guard let digest = Digest(parsing: text) else {
+            return .error(400, .digestInvalid, "the digest is not valid")
+        }
+        var answer: Answer
+        do throws(RegistryError) {
+            answer =
+                request.head.method == .head
+                ? try await blobHead(digest) : try await blobBody(digest)
+        } catch {
+            answer = .failure(
+                error, missing: .blobUnknown, what: describe(.digest(digest)))
+        }
+        answer.kind = .blob
+        answer.reference = digest.description
+        return answer
+    }
+
+    private func blobHead(_ digest: Digest) async throws(RegistryError) -> Answer {
+        let head = try await repository.blobHead(name, digest)
+        let fields = blobFields(digest, head.outcome)
+        var answer = Answer(
+            Response(status: 200, fields: fields, body: .headOnly(length: head.size)))
+        if isUnchanged(digest) { answer.response = notModified(fields) }
+        answer.outcome = head.outcome
+        return answer
+    }
+
+    private func blobBody(_ digest: Digest) async throws(RegistryError) -> Answer {
+        let range = self.range(digest)
+        if let range, ByteRange.parse(range)?.contains(where: { $0 != .from(0) }) ?? false,
+            repository.hadMismatch(digest)
+        {
+            throw .rangeOfCorrupt
+        }
+        let found = try await repository.blob(name, digest)
+        var fields = blobFields(digest, found.outcome)
+        var answer: Answer
+        if isUnchanged(digest) {
+            answer = Answer(notModified(fields))
+        } else {
+            switch found.size.map({ RangeSet(range, size: $0) }) ?? .whole {
+            case .whole:
+                answer = Answer(Response(status: 200, fields: fields, body: found.body(nil)))
+            case .single(let part):
+                fields.append(
+                    "Content-Range", ContentRange(part, total: found.size).description)
+                answer = Answer(Response(status: 206, fields: fields, body: found.body(part)))
+            case .multiple(let parts):
+                answer = multiple(parts, found, fields)
+            case .unsatisfiable:
+                answer = .error(416, .rangeInvalid, "the range lies behind the end of the blob")
+                answer.response.fields.append(
+                    "Content-Range",
+                    ContentRange(unsatisfiable: found.size ?? 0).description)
+            }
+        }
+        answer.outcome = found.outcome
+        return answer
+    }
+
+    private func multiple(
+        _ parts: [Range<Int64>], _ found: BlobAnswer, _ fields: HeaderFields
+    ) -> Answer {
+        guard case .file(let file) = found.content, let size = found.size else {
+            return Answer(Response(status: 200, fields: fields, body: found.body(nil)))
+        }
+        var fields = fields
+        fields.remove("Content-Type")
+        let body = Body.multipart(
+            file, parts, total: size, contentType: MediaType.octetStream)
+        return Answer(Response(status: 206, fields: fields, body: body))
+    }
+
+    /// The `Range` header, unless `If-Range` names another blob (RFC 9110 §13.1.5).
+    private func range(_ digest: Digest) -> String? {
+        guard let range = request.head.headers[first: "Range"] else { return nil }
+        guard let condition = request.head.headers[first: "If-Range"] else { return range }
+        return EntityTag(digest.description).matches(ifRange: condition) ? range : nil
+    }
+
+    private func blobFields(_ digest: Digest, _ outcome: CacheOutcome) -> HeaderFields {
+        var fields = contentFields(digest, outcome)
+        fields.append("Content-Type", MediaType.octetStream)
+        fields.append("Accept-Ranges", "bytes")
+        fields.append("Cache-Control", Self.immutable)
+        return fields
+    }
+
+    // MARK: - Lists
+
+    /// A page of the tags in ASCII order (OCI "Listing Tags"); `n` is clamped (RES-3).
+    func tags() async -> Answer {
+        let target = request.head.target
+        var count = Self.pageMax
+        if let text = target.first("n") {
+            guard let asked = Int(text), asked >= 0 else {
+                return .error(400, .paginationNumberInvalid, "n is not a number")
+            }
+            count = min(asked, Self.pageMax)
+        }
+        var answer: Answer
+        do throws(RegistryError) {
+            let found = try await repository.tags(name)
+            let list = TagList(name: name.text, tags: found.tags)
+            let page = list.page(
+                after: target.first("last"), count: target.first("n") == nil ? nil : count)
+            var fields = listFields(found.outcome)
+            fields.append("Content-Type", TagList.contentType)
+            if page.more, let last = page.tags.tags.last {
+                fields.append("Link", next(after: last, count: count))
+            }
+            answer = Answer(
+                Response(status: 200, fields: fields, body: .bytes(page.tags.encode())))
+            answer.outcome = found.outcome
+        } catch {
+            answer = .failure(error, missing: .nameUnknown, what: name.text)
+        }
+        answer.kind = .tagList
+        return answer
+    }
+
+    /// Most tags of one page.
+    private static let pageMax = 1000
+
+    private func next(after last: Tag, count: Int) -> String {
+        var query = "n=\(count)&last=\(PercentEncoding.encode(last.text))"
+        if let namespace = request.head.target.first("ns") {
+            query += "&ns=\(PercentEncoding.encode(namespace))"
+        }
+        let path = PercentEncoding.encodePath(request.head.target.path)
+        return LinkHeader.build(next: "\(path)?\(query)")
+    }
+
+    /// The manifests that refer to another (OCI "Listing Referrers").
+    func referrers(_ text: Substring) async -> Answer {
+        guard let digest = Digest(parsing: text) else {
+            return .error(400, .digestInvalid, "the digest is not valid")
+        }
+        var answer: Answer
+        do throws(RegistryError) {
+            let found = try await repository.referrers(
+                name, digest, artifactType: request.head.target.first("artifactType"))
+            var fields = listFields(found.outcome)
+            fields.append("Content-Type", ReferrersIndex.contentType)
+            if let filters = found.filtersApplied {
+                fields.append("OCI-Filters-Applied", filters)
+            }
+            answer = Answer(Response(status: 200, fields: fields, body: .bytes(found.bytes)))
+            answer.outcome = found.outcome
+        } catch {
+            answer = .failure(
+                error, missing: .manifestUnknown, what: describe(.digest(digest)))
+        }
+        answer.kind = .referrers
+        answer.reference = digest.description
+        return answer
+    }
+
+    // MARK: - Common
+
+    private func contentFields(_ digest: Digest, _ outcome: CacheOutcome) -> HeaderFields {
+        var fields = Answer.commonFields
+        let text = digest.description
+        fields.append("Docker-Content-Digest", text)
+        fields.append("ETag", "\"\(text)\"")
+        fields.append("Cache-Status", outcome.cacheStatus.value())
+        return fields
+    }
+
+    private func listFields(_ outcome: CacheOutcome) -> HeaderFields {
+        var fields = Answer.commonFields
+        fields.append("Cache-Status", outcome.cacheStatus.value())
+        return fields
+    }
+
+    private func isUnchanged(_ digest: Digest) -> Bool {
+        guard let condition = request.head.headers[first: "If-None-Match"] else { return false }
+        return EntityTag(digest.description).matches(ifNoneMatch: condition)
+    }
+
+    private func notModified(_ fields: HeaderFields) -> Response {
+        var fields = fields
+        fields.remove("Content-Type")
+        return Response(status: 304, fields: fields, body: .empty)
+    }
+
+    private func describe(_ reference: Reference) -> String {
+        switch reference {
+        case .tag(let tag): "\(name):\(tag)"
+        case .digest(let digest): "\(name)@\(digest)"
+        }
+    }
+}
+
+extension BlobAnswer {
+    /// The body to send: the whole blob, or one range of it.
+    func body(_ range: Range<Int64>?) -> Body {
+        switch content {
+        case .file(let file): .file(file, range)
+        case .stream(let stream):
+            .stream(
+                PassThrough(stream, range: range),
+                length: range.map { $0.upperBound - $0.lowerBound } ?? size)
+        }
+    }
+}

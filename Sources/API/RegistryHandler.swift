@@ -1,0 +1,152 @@
+package import HTTP
+import OCI
+import Registry
+package import Server
+import Synchronization
+import Telemetry
+
+/// The distribution API over the configured repositories: the one translator between HTTP and
+/// Registry.
+package final class RegistryHandler: RequestHandler {
+    private let table: Mutex<RoutingTable>
+    private let observer: RequestObserver
+
+    package init(table: RoutingTable, observer: RequestObserver) {
+        self.table = Mutex(table)
+        self.observer = observer
+    }
+
+    /// Takes a new configuration; requests under way keep the old one.
+    package func replace(table: RoutingTable) {
+        self.table.withLock { $0 = table }
+    }
+
+    package func respond(to request: Request) async -> Response {
+        let route = Route(path: request.head.target.path)
+        let label = route?.label ?? .other
+        observer.began(label)
+        let answer = await self.answer(request, route)
+        return observer.observe(answer, request, label)
+    }
+
+    package func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {
+        observer.refuse(error, context)
+    }
+
+    // MARK: - Routing
+
+    private func answer(_ request: Request, _ route: Route?) async -> Answer {
+        guard let route else {
+            return .error(404, .unknown, "no such path; registries are served below /v2/")
+        }
+        guard request.head.method == .get || request.head.method == .head else {
+            return methodRefused()
+        }
+        let target = request.head.target
+        let namespaces = target.all("ns")
+        guard namespaces.count <= 1 else {
+            return .error(400, .nameUnknown, "the parameter ns is given more than once")
+        }
+        let table = self.table.withLock { $0 }
+        if case .base = route.resource {
+            return base(route, namespaces.first, request.listener.name, table)
+        }
+        if case .unknown = route.resource {
+            return .error(404, .unknown, "no such resource of the distribution API")
+        }
+        if case .catalog = route.resource {
+            return .error(404, .unsupported, "this cache does not list repositories")
+        }
+        guard
+            let selection = table.select(
+                listener: request.listener.name, prefix: route.prefix,
+                components: route.components, namespace: namespaces.first)
+        else { return unknownRepository(route, namespaces.first, table) }
+        return await answer(request, route.resource, selection)
+    }
+
+    private func answer(
+        _ request: Request, _ resource: Route.Resource, _ selection: RoutingTable.Selection
+    ) async -> Answer {
+        let text = selection.components.joined(separator: "/")
+        guard let name = RepositoryName(parsing: text) else {
+            return .error(400, .nameInvalid, "the repository name is not valid")
+        }
+        let pull = Pull(request: request, repository: selection.repository, name: name)
+        var answer: Answer
+        switch resource {
+        case .manifest(let text): answer = await pull.manifest(text)
+        case .blob(let text): answer = await pull.blob(text)
+        case .tags: answer = await pull.tags()
+        case .referrers(let text): answer = await pull.referrers(text)
+        default: answer = methodRefused()
+        }
+        answer.repository = selection.repository.name
+        answer.name = name.text
+        if let namespace = selection.namespace {
+            answer.response.fields.append("OCI-Namespace", namespace)
+        }
+        return answer
+    }
+
+    // MARK: - Fixed answers
+
+    private func base(
+        _ route: Route, _ namespace: String?, _ listener: String, _ table: RoutingTable
+    ) -> Answer {
+        let isKnown: Bool
+        if route.prefix != nil || namespace != nil {
+            // A name to look for, since the base has none of its own.
+            isKnown =
+                table.select(
+                    listener: listener, prefix: route.prefix, components: ["-"],
+                    namespace: namespace) != nil
+        } else {
+            isKnown = true
+        }
+        guard isKnown else { return unknownRepository(route, namespace, table) }
+        var fields = Answer.commonFields
+        fields.append("Content-Type", MediaType.json)
+        return Answer(Response(status: 200, fields: fields, body: .bytes(Array("{}".utf8))))
+    }
+
+    /// Proxies and groups of proxies are read-only (AUTH-10).
+    private func methodRefused() -> Answer {
+        var answer = Answer.error(
+            405, .unsupported, "proxy repositories are read-only: only GET and HEAD are served")
+        answer.response.fields.append("Allow", "GET, HEAD")
+        return answer
+    }
+
+    private func unknownRepository(
+        _ route: Route, _ namespace: String?, _ table: RoutingTable
+    ) -> Answer {
+        let served = table.registryNames.joined(separator: ", ")
+        if let namespace {
+            return .error(
+                404, .nameUnknown,
+                "this cache has no proxy for \"\(namespace.prefix(100))\"; add a repository with "
+                    + "type = \"proxy\" and registry = \"\(namespace.prefix(100))\"",
+                reason: "no proxy for this registry", detail: [("served", served)])
+        }
+        return .error(
+            404, .nameUnknown,
+            "the request names no repository of this cache; begin the image name with a registry "
+                + "or repository, as in /v2/docker.io/library/alpine",
+            detail: [("served", served)])
+    }
+}
+
+extension Route {
+    /// The metric label of the route.
+    var label: RouteLabel {
+        switch resource {
+        case .base: .base
+        case .manifest: .manifest
+        case .blob: .blob
+        case .tags: .tagList
+        case .referrers: .referrers
+        default: .other
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package import HTTP
+import OCI
+import Registry
+package import Server
+package import Telemetry
+
+/// Writes the access line and the metrics of each request.
+package final class RequestObserver: Sendable {
+    private let logger: Logger
+    private let metrics: DaemonMetrics
+    private let repositories: @Sendable (String) -> RepositoryMetrics?
+    private let writesAccessLines: Bool
+
+    package init(
+        logger: Logger, metrics: DaemonMetrics, writesAccessLines: Bool,
+        repositories: @escaping @Sendable (String) -> RepositoryMetrics?
+    ) {
+        self.logger = logger
+        self.metrics = metrics
+        self.writesAccessLines = writesAccessLines
+        self.repositories = repositories
+    }
+
+    func began(_ route: RouteLabel) {
+        metrics.http.began(route)
+    }
+
+    /// Completes an answer with what every answer carries and counts it when it is sent.
+    func observe(_ answer: Answer, _ request: Request, _ route: RouteLabel) -> Response {
+        var response = answer.response
+        if !response.fields.contains("Cache-Status") {
+            response.fields.append(
+                "Cache-Status", CacheStatus(detail: "generated here").value())
+        }
+        response.fields.append("X-Request-Id", request.id.description)
+        let repository = answer.repository.flatMap { repositories($0) }
+        if let repository, let kind = answer.kind, let outcome = answer.outcome {
+            repository.requested(kind, outcome.kind)
+        }
+        response.finished = { [self] outcome in
+            finished(answer, request, route, repository, outcome)
+        }
+        return response
+    }
+
+    private func finished(
+        _ answer: Answer, _ request: Request, _ route: RouteLabel, _ repository: RepositoryMetrics?,
+        _ outcome: ResponseOutcome
+    ) {
+        let method = request.head.method.description
+        metrics.http.finished(
+            route, method: MethodLabel(method: method), status: outcome.status,
+            duration: outcome.duration, firstByte: outcome.timeToFirstByte,
+            cache: answer.outcome?.kind)
+        if let repository, outcome.bytesSent > 0 {
+            repository.sent(outcome.bytesSent, from: answer.outcome?.source ?? .cache)
+        }
+        guard writesAccessLines else { return }
+        logger.access(
+            AccessRecord(
+                requestID: request.id.description, client: request.peer, method: method,
+                repository: answer.repository, name: answer.name, reference: answer.reference,
+                status: outcome.status, bytes: outcome.bytesSent, duration: outcome.duration,
+                firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
+                userAgent: request.head.headers[first: "User-Agent"],
+                isComplete: outcome.isComplete))
+    }
+
+    /// The answer to a request that was refused before it had a meaning.
+    package func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {
+        let code: ErrorCode = error.status == 421 ? .nameUnknown : .unsupported
+        var answer = Answer.error(error.status, code, error.reason)
+        answer.response.fields.append(
+            "Cache-Status", CacheStatus(detail: "generated here").value())
+        metrics.http.began(.other)
+        answer.response.finished = { [metrics, logger, writesAccessLines] outcome in
+            metrics.http.finished(
+                .other, method: .other, status: outcome.status, duration: outcome.duration,
+                firstByte: outcome.timeToFirstByte, cache: nil)
+            guard writesAccessLines else { return }
+            logger.access(
+                AccessRecord(
+                    requestID: context.id.description, client: context.peer, method: "-",
+                    reference: error.reason, status: outcome.status, bytes: outcome.bytesSent,
+                    duration: outcome.duration, firstByte: outcome.timeToFirstByte,
+                    isComplete: outcome.isComplete))
+        }
+        return answer.response
+    }
+}
+
+extension CacheOutcome {
+    /// Where the bytes of the answer came from.
+    fileprivate var source: ByteSource {
+        switch kind {
+        case .hit, .revalidated, .stale, .negative: .cache
+        case .miss, .coalesced, .bypass: .upstream
+        }
+    }
+}

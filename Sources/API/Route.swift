@@ -1,0 +1,60 @@
+import OCI
+
+/// What a path below `/v2/` asks for, before its repository is known.
+struct Route {
+    enum Resource {
+        case base
+        case manifest(Substring)
+        case blob(Substring)
+        case tags
+        case referrers(Substring)
+        case upload
+        case catalog
+        case unknown
+    }
+
+    /// The component before `/v2/`: a repository's name, if there is one.
+    var prefix: Substring?
+    /// The image name's components.
+    var components: ArraySlice<Substring>
+    var resource: Resource
+
+    /// Reads a decoded path; nil when it is not below `/v2`.
+    ///
+    /// Decided from the right end, since `manifests`, `blobs` and `tags` are legal name components
+    /// (protocol.md §1.1).
+    init?(path: String) {
+        var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        if parts.first != "v2" {
+            guard parts.dropFirst().first == "v2" else { return nil }
+            prefix = parts.removeFirst()
+        }
+        parts.removeFirst()
+        components = []
+        if parts.isEmpty || (parts.count == 1 && parts.first == "") {
+            resource = .base
+            return
+        }
+        (resource, components) = Self.resource(of: parts)
+    }
+
+    private static func resource(
+        of parts: ArraySlice<Substring>
+    ) -> (Resource, ArraySlice<Substring>) {
+        guard let last = parts.last else { return (.unknown, []) }
+        let verb = parts.dropLast().last
+        let name = parts.dropLast(2)
+        if parts.count == 1, last == "_catalog" { return (.catalog, []) }
+        if parts.count >= 3, verb == "uploads", name.last == "blobs" {
+            return (.upload, name.dropLast())
+        }
+        switch verb {
+        case "manifests": return (.manifest(last), name)
+        case "blobs" where last == "uploads": return (.upload, name)
+        case "blobs": return (.blob(last), name)
+        case "tags" where last == "list": return (.tags, name)
+        case "referrers": return (.referrers(last), name)
+        default: return (.unknown, parts)
+        }
+    }
+}

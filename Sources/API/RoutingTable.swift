@@ -1,0 +1,118 @@
+import OCI
+package import Registry
+
+/// How requests find their repository: the configured repositories, and what each listener serves.
+///
+/// A closed world: `ns`, paths and listeners only choose among configured repositories; nothing in
+/// a request is ever dialled (SSRF-4).
+package struct RoutingTable: Sendable {
+    /// A way a listener's requests may name their repository; the first that fits wins.
+    package enum Way: Sendable {
+        /// containerd's `?ns=docker.io`.
+        case namespace
+        /// `/v2/docker.io/…`, `/v2/<repository>/…` and `/<repository>/v2/…`.
+        case path
+        /// Anything else goes to the listener's own repository.
+        case root
+    }
+
+    /// What one listener serves.
+    package struct Listener: Sendable {
+        package var ways: [Way]
+        /// The repository of requests that name none.
+        package var repository: String?
+
+        package init(ways: [Way], repository: String?) {
+            self.ways = ways
+            self.repository = repository
+        }
+    }
+
+    /// A repository and the image name within it.
+    struct Selection {
+        var repository: Repository
+        /// Path components of the image name.
+        var components: ArraySlice<Substring>
+        /// The value for `OCI-Namespace`, when `ns` decided.
+        var namespace: String?
+    }
+
+    private let repositories: [String: Repository]
+    private let registries: [String: Repository]
+    private let listeners: [String: Listener]
+    /// Writes a registry's name in its one form: case, default port, Docker Hub's aliases.
+    private let normalise: @Sendable (String) -> String?
+
+    /// - Parameter listeners: By the name of their `ListenerIdentity`.
+    package init(
+        repositories: [Repository], listeners: [String: Listener],
+        normalise: @escaping @Sendable (String) -> String?
+    ) {
+        var byName: [String: Repository] = [:]
+        var byRegistry: [String: Repository] = [:]
+        for repository in repositories {
+            byName[repository.name] = repository
+            if case .proxy(let proxy) = repository { byRegistry[proxy.registry] = repository }
+        }
+        self.repositories = byName
+        registries = byRegistry
+        self.listeners = listeners
+        self.normalise = normalise
+    }
+
+    /// The registries that are served, for messages.
+    var registryNames: [String] { registries.keys.sorted() }
+
+    /// Finds the repository that a request is meant for.
+    ///
+    /// - Parameters:
+    ///   - prefix: The path component before `/v2/`, if there is one.
+    ///   - components: The image name's components, perhaps with a repository in front.
+    func select(
+        listener: String, prefix: Substring?, components: ArraySlice<Substring>, namespace: String?
+    ) -> Selection? {
+        guard let rules = listeners[listener] else { return nil }
+        if let prefix {
+            // Whoever wrote a repository in front of /v2/ into a client's configuration meant it.
+            guard rules.ways.contains(where: { $0 == .path }), let found = named(prefix) else {
+                return nil
+            }
+            return Selection(repository: found, components: components)
+        }
+        for way in rules.ways {
+            switch way {
+            case .namespace:
+                guard let namespace else { continue }
+                return byNamespace(namespace, components)
+            case .path:
+                guard components.count > 1, let first = components.first, let found = named(first)
+                else { continue }
+                return Selection(repository: found, components: components.dropFirst())
+            case .root:
+                guard let name = rules.repository, let found = repositories[name] else { continue }
+                return Selection(repository: found, components: components)
+            }
+        }
+        return nil
+    }
+
+    private func byNamespace(
+        _ namespace: String, _ components: ArraySlice<Substring>
+    ) -> Selection? {
+        guard let registry = normalise(namespace), let found = registries[registry] else {
+            return nil
+        }
+        // With override_path the same repository may stand in the path as well.
+        let isNamedTwice =
+            components.count > 1 && components.first.flatMap { named($0) }?.name == found.name
+        return Selection(
+            repository: found, components: isNamedTwice ? components.dropFirst() : components,
+            namespace: namespace)
+    }
+
+    private func named(_ text: Substring) -> Repository? {
+        let text = String(text)
+        if let found = repositories[text] { return found }
+        return normalise(text).flatMap { registries[$0] }
+    }
+}

@@ -1,0 +1,50 @@
+extension Configuration {
+    /// The proxies below a repository in the order they are asked; a proxy is below itself.
+    package func proxies(below name: String) -> [RepositoryConfiguration] {
+        var found: [RepositoryConfiguration] = []
+        var visited: Set<String> = []
+        func visit(_ name: String) {
+            // Visited once each, so even a group that contains itself would end.
+            guard visited.insert(name).inserted, let repository = repository(named: name) else {
+                return
+            }
+            switch repository.kind {
+            case .proxy: found.append(repository)
+            case .group(let group): for member in group.members { visit(member) }
+            }
+        }
+        visit(name)
+        return found
+    }
+
+    /// Proxies with a login that is not to be shared, as far as requests to this listener get.
+    ///
+    /// Must be empty for a listener that is not on loopback (AUTH-8). For sockets of systemd's only
+    /// the daemon can tell, once it has them.
+    package func unsharedRepositories(reachableFrom listener: ListenerConfiguration) -> [String] {
+        let reachable =
+            listener.route.contains { $0 != .root }
+            ? repositories : listener.repository.map { proxies(below: $0) } ?? []
+        return reachable.compactMap { repository in
+            guard let proxy = repository.proxy, proxy.credentials != nil, !proxy.sharePrivate else {
+                return nil
+            }
+            return repository.name
+        }
+    }
+
+    /// The options whose new value a reload cannot take up, by name; empty when it can take all.
+    package static func changesRequiringRestart(
+        from old: Configuration, to new: Configuration
+    ) -> [String] {
+        var names: [String] = []
+        if old.cache.path != new.cache.path { names.append("cache.path") }
+        if old.listeners.map(\.address) != new.listeners.map(\.address) {
+            names.append("listener.address")
+        }
+        if old.admin.address != new.admin.address { names.append("admin.address") }
+        if old.threads.loops != new.threads.loops { names.append("threads.loops") }
+        if old.threads.workers != new.threads.workers { names.append("threads.workers") }
+        return names
+    }
+}

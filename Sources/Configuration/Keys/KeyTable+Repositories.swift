@@ -1,0 +1,125 @@
+/// What a repository may be; `hosted` is known only to say that it is not there yet.
+enum RepositoryType: String, Sendable, CaseIterable {
+    case proxy, hosted, group
+}
+
+/// Keys of every `[repositories.NAME]`.
+enum RepositoryKeys {
+    static let type = Key(
+        "type", ValueKind<RepositoryType>.choice, default: .required, also: ["kind", "format"],
+        "proxy: another registry, fetched once and kept. group: several under one name.")
+
+    static let section = Section(
+        name: "repositories.NAME", whereabouts: "in a repository", keys: [type.description])
+}
+
+/// Keys of a group.
+enum GroupKeys {
+    static let members = Key(
+        "members",
+        ValueKind.list(.word("a repository's name"), of: "repository names"), default: .required,
+        also: ["member", "repositories", "membernames", "member_names"],
+        "The repositories, in order of precedence.")
+
+    static let section = Section(
+        name: "repositories.NAME (group)", whereabouts: "in a group repository",
+        keys: [RepositoryKeys.type.description, members.description])
+}
+
+/// Keys of a proxy that only it can have.
+enum ProxyKeys {
+    static let registry = Key(
+        "registry", .registry, default: .computed("the repository's name, if it is a host name"),
+        also: ["host", "domain", "ns", "namespace"],
+        "The name people write in image names; decides ?ns= and the path prefix.")
+    static let upstream = Key(
+        "upstream", .upstreamURL, default: .computed("https:// and the registry's name"),
+        also: [
+            "upstreams", "remote", "remoteurl", "remote_url", "proxy_url", "url", "urls",
+            "endpoint", "endpoints", "mirror", "source",
+        ],
+        "Where the registry is reached.")
+    static let username = Key(
+        "username", .word("a user name"), default: .computed("pull anonymously"),
+        also: ["user", "login", "account"],
+        "The login at the upstream.")
+    static let password = Key(
+        "password", .secret, default: .computed("pull anonymously"),
+        also: ["pass", "secret", "token", "access_token", "auth"],
+        "The password or access token: where it is read from, never itself.")
+    static let sharePrivate = Key(
+        "share_private", .boolean, default: .toml("false"), also: ["share", "public"],
+        "Whether others than this machine may pull what the login opens.")
+    static let realms = Key(
+        "realms", ValueKind.list(ValueKind<UpstreamURL>.realmURL, of: "URLs"),
+        default: .toml("[]"),
+        also: ["realm", "token_url", "auth_url", "token_realms"],
+        "Token services that may be asked besides the upstream itself.")
+    /// Not among the defaults: certificates go unchecked only where somebody wrote so (TLS-1).
+    static let insecure = Key(
+        "insecure", .boolean, default: .toml("false"),
+        also: ["skip_verify", "insecure_skip_verify", "tls_verify", "tlsverify", "verify"],
+        "true: check neither certificate nor name of this upstream; warned about at each start.")
+
+    static let section = Section(
+        name: "repositories.NAME (proxy)", whereabouts: "in a proxy repository",
+        keys: [
+            RepositoryKeys.type.description, registry.description, upstream.description,
+            username.description, password.description, sharePrivate.description,
+            realms.description, insecure.description,
+        ] + DefaultsKeys.section.keys)
+}
+
+/// Keys of a proxy that `[defaults.proxy]` can set for all.
+enum DefaultsKeys {
+    static let allowNetworks = Key(
+        "allow_networks", ValueKind.list(ValueKind<Network>.network, of: "networks"),
+        default: .toml("[]"), also: ["allow", "networks", "allowed_networks", "trusted_networks"],
+        "Networks that redirects, realms and CDNs may be on besides public addresses.")
+    static let caFile = Key(
+        "ca_file", .absolutePath, default: .computed("the system's"),
+        also: ["ca", "cafile", "ca_cert", "certs", "certificate", "rootcertbundle", "tls_ca"],
+        "Certificate authorities to trust instead of the system's.")
+    static let tagTTL = Key(
+        "tag_ttl", .duration(), default: .toml("\"15m\""),
+        also: ["ttl", "max_age", "metadata_max_age", "content_max_age", "poll_interval"],
+        "How long a tag is believed before the upstream is asked again.")
+    static let missingTTL = Key(
+        "missing_ttl", .duration(to: .seconds(86400)), default: .toml("\"30s\""),
+        also: ["negative_cache", "negative_ttl", "not_found_ttl", "negative_cache_ttl"],
+        "How long \"no such tag\" is believed.")
+    static let stale = Key(
+        "stale", .duration(), default: .toml("\"30d\""),
+        also: ["max_stale", "stale_ttl", "stale_if_error", "serve_stale"],
+        "How old a tag may be that is served when the upstream fails.")
+    static let connectTimeout = Key(
+        "connect_timeout", timeout, default: .toml("\"3s\""),
+        also: ["dial_timeout", "timeout", "connection_timeout"],
+        "Bound on resolving the name and connecting.")
+    static let tlsTimeout = Key(
+        "tls_timeout", timeout, default: .toml("\"5s\""), also: ["handshake_timeout"],
+        "Bound on the TLS handshake.")
+    static let firstByteTimeout = Key(
+        "first_byte_timeout", timeout, default: .toml("\"10s\""),
+        also: ["response_timeout", "response_header_timeout", "read_timeout"],
+        "Bound on the wait for an answer's first byte.")
+    static let stallTimeout = Key(
+        "stall_timeout", timeout, default: .toml("\"30s\""), also: ["low_speed_time"],
+        "Bound on a quiet stretch within a body; then the blob is resumed.")
+    static let retries = Key(
+        "retries", ValueKind.integer(0...10), default: .toml("3"),
+        also: ["retry", "max_retries", "attempts"],
+        "How often an interrupted blob is resumed.")
+    private static var timeout: ValueKind<Duration> {
+        .duration(from: .milliseconds(100), to: .seconds(600))
+    }
+
+    static let section = Section(
+        name: "defaults.proxy", whereabouts: "in [defaults.proxy]",
+        keys: [
+            allowNetworks.description, caFile.description, tagTTL.description,
+            missingTTL.description, stale.description, connectTimeout.description,
+            tlsTimeout.description, firstByteTimeout.description, stallTimeout.description,
+            retries.description,
+        ])
+}

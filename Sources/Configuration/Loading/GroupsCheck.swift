@@ -1,0 +1,82 @@
+/// Checks that groups have members that exist, and end.
+struct GroupsCheck {
+    /// Groups within groups; nobody needs more, and a walk stays short.
+    private static let depthMax = 8
+
+    let repositories: [RepositoryConfiguration]
+    let declared: [String]
+    let table: TOMLTable
+
+    func note(_ problems: inout Problems) {
+        for repository in repositories {
+            guard let group = repository.group else { continue }
+            noteMembers(of: repository.name, group, &problems)
+        }
+        noteCycles(&problems)
+    }
+
+    private func noteMembers(
+        of name: String, _ group: GroupConfiguration, _ problems: inout Problems
+    ) {
+        var seen: Set<String> = []
+        for (index, member) in group.members.enumerated() {
+            let place = place(of: name, member: index)
+            if !seen.insert(member).inserted {
+                problems.error(
+                    "duplicate", "group `\(name)` names `\(Quoted.of(member))` twice", at: place)
+            } else if !declared.contains(member) {
+                let near =
+                    repositories.first { $0.proxy?.registry == member }?.name
+                    ?? Suggestion.nearest(to: member, among: declared)
+                problems.error(
+                    "unknown-member",
+                    "group `\(name)` names `\(Quoted.of(member))`, which is no repository",
+                    at: place, label: near.map { "did you mean `\($0)`?" })
+            }
+        }
+    }
+
+    /// Notes each cycle once, at the group of it that comes first in the file.
+    private func noteCycles(_ problems: inout Problems) {
+        var done: Set<String> = []
+        for repository in repositories where repository.group != nil {
+            var path: [String] = []
+            walk(repository.name, &path, &done, &problems)
+        }
+    }
+
+    private func walk(
+        _ name: String, _ path: inout [String], _ done: inout Set<String>,
+        _ problems: inout Problems
+    ) {
+        if let start = path.firstIndex(of: name) {
+            let cycle = (path[start...] + [name]).map { "`\($0)`" }.joined(separator: " contains ")
+            problems.error("cycle", "group \(cycle)", at: placeOfMembers(of: path[start]))
+            return
+        }
+        guard !done.contains(name),
+            let group = repositories.first(where: { $0.name == name })?.group
+        else { return }
+        guard path.count < Self.depthMax else {
+            problems.error(
+                "cycle", "groups are nested more than \(Self.depthMax) deep",
+                at: placeOfMembers(of: path[0]))
+            return
+        }
+        path.append(name)
+        for member in group.members { walk(member, &path, &done, &problems) }
+        path.removeLast()
+        done.insert(name)
+    }
+
+    private func placeOfMembers(of group: String) -> Place? {
+        table[group]?.value.table?["members"]?.value.place
+    }
+
+    private func place(of group: String, member index: Int) -> Place? {
+        guard case .array(let nodes)? = table[group]?.value.table?["members"]?.value.content,
+            nodes.indices.contains(index)
+        else { return placeOfMembers(of: group) }
+        return nodes[index].place
+    }
+}

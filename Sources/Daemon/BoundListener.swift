@@ -1,0 +1,135 @@
+import API
+import Configuration
+import Linux
+import Registry
+import Server
+import Synchronization
+import Telemetry
+
+/// An open listener and what it is for.
+struct BoundListener: Sendable {
+    enum Purpose: Sendable { case registry, admin }
+
+    let listener: Listener
+    let purpose: Purpose
+    /// How its requests find their repository.
+    let rules: RoutingTable.Listener
+}
+
+/// Opens the listeners of a configuration: sockets of its own, or those that systemd passed.
+enum ListenerBuilder {
+    static func bind(_ configuration: Configuration) throws(DaemonError) -> [BoundListener] {
+        var passed: SocketActivation
+        do throws(SocketActivation.Unusable) {
+            passed = try SocketActivation()
+        } catch {
+            throw DaemonError(.configuration, "\(error)", fix: "correct the .socket unit")
+        }
+        var bound: [BoundListener] = []
+        for (index, settings) in configuration.listeners.enumerated() {
+            let rules = RoutingTable.Listener(
+                ways: settings.route.map(RoutingTable.Way.init), repository: settings.repository)
+            // A socket unit for `registry` replaces the first listener of a built-in configuration.
+            let isReplaced =
+                configuration.source == nil && index == 0 && passed.names.contains("registry")
+            let address = isReplaced ? .systemd(name: "registry") : settings.address
+            for listener in try open(
+                address, name: "\(index + 1)", settings: settings, &passed)
+            {
+                bound.append(
+                    BoundListener(listener: listener, purpose: .registry, rules: rules))
+            }
+        }
+        for listener in try open(configuration.admin.address, name: "admin", settings: nil, &passed)
+        {
+            bound.append(
+                BoundListener(
+                    listener: listener, purpose: .admin,
+                    rules: .init(ways: [], repository: nil)))
+        }
+        return bound
+    }
+
+    private static func open(
+        _ address: ListenAddress, name: String, settings: ListenerConfiguration?,
+        _ passed: inout SocketActivation
+    ) throws(DaemonError) -> [Listener] {
+        switch address {
+        case .tcp(let host, let port):
+            let names = settings?.acceptedHostnames(boundToLoopback: host.isLoopback)
+            do throws(Errno) {
+                return [
+                    try Listener(
+                        name: name, host: host.description, port: port,
+                        hostnames: names.map { Set($0) })
+                ]
+            } catch {
+                throw DaemonError(
+                    .unavailable, "cannot listen on \(address): \(error)",
+                    fix: "stop what holds the port, or give the listener another address")
+            }
+        case .systemd(let socket):
+            return try adopt(socket, name: name, settings: settings, &passed)
+        }
+    }
+
+    private static func adopt(
+        _ socket: String, name: String, settings: ListenerConfiguration?,
+        _ passed: inout SocketActivation
+    ) throws(DaemonError) -> [Listener] {
+        var listeners: [Listener] = []
+        var failure: Errno?
+        passed.take(named: socket) { descriptor in
+            let names = settings?.acceptedHostnames(boundToLoopback: false)
+            do throws(Errno) {
+                listeners.append(
+                    try Listener(
+                        name: listeners.isEmpty ? name : "\(name).\(listeners.count)",
+                        listening: descriptor, hostnames: names.map { Set($0) }))
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw DaemonError(.unavailable, "socket \(socket): \(failure)") }
+        guard !listeners.isEmpty else {
+            throw DaemonError(
+                .configuration, "systemd passed no socket named \(socket)",
+                fix: "set FileDescriptorName=\(socket) in the .socket unit, or listen on host:port")
+        }
+        return listeners
+    }
+}
+
+extension RoutingTable.Way {
+    fileprivate init(_ route: ListenerConfiguration.Route) {
+        switch route {
+        case .ns: self = .namespace
+        case .path: self = .path
+        case .root: self = .root
+        }
+    }
+}
+
+extension RoutingTable {
+    /// A table before the configuration is taken: it serves nothing.
+    static let empty = RoutingTable(repositories: [], listeners: [:]) { _ in nil }
+
+    init(_ repositories: [Repository], _ bound: [BoundListener]) {
+        var rules: [String: RoutingTable.Listener] = [:]
+        for bound in bound where bound.purpose == .registry {
+            rules[bound.listener.identity.name] = bound.rules
+        }
+        self.init(repositories: repositories, listeners: rules) {
+            RegistryAlias.normalised($0)
+        }
+    }
+}
+
+/// The metrics of the repositories in force, for connections of any loop.
+final class RepositoryMetricsTable: Sendable {
+    private let table = Mutex<[String: RepositoryMetrics]>([:])
+
+    subscript(_ name: String) -> RepositoryMetrics? { table.withLock { $0[name] } }
+
+    func replace(_ new: [String: RepositoryMetrics]) { table.withLock { $0 = new } }
+}

@@ -1,0 +1,244 @@
+import API
+import Configuration
+import Linux
+import Reactor
+import Server
+import Store
+import Telemetry
+
+/// The running daemon and its life.
+///
+/// | step   | what happens                                                          |
+/// |--------|-----------------------------------------------------------------------|
+/// | start  | repositories, listeners, READY; no upstream is asked                  |
+/// | reload | SIGHUP: a new configuration as a whole, or not at all (OPS-2)         |
+/// | stop   | SIGTERM: readiness off, drain, close the store, exit 0 (OPS-1)        |
+actor Daemon {
+    /// How often marks of use go from memory to the index.
+    private static let flushInterval = Duration.seconds(10)
+    /// How often the status line is refreshed.
+    private static let statusInterval = Duration.seconds(5)
+
+    private let runtime: Runtime
+    private let health: Health
+    private let reload: @Sendable () -> Result<Configuration, ConfigurationErrors>
+    private let end: ExitCode
+    private let repositoryMetrics = RepositoryMetricsTable()
+    private let handler: RegistryHandler
+
+    private var configuration: Configuration
+    private var built = RepositoryBuilder.Built()
+    private var listeners: [BoundListener] = []
+    private var signals: Watch?
+    private var isStopping = false
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        runtime.home.asUnownedSerialExecutor()
+    }
+
+    init(
+        _ runtime: Runtime, _ configuration: Configuration,
+        reload: @escaping @Sendable () -> Result<Configuration, ConfigurationErrors>,
+        end: ExitCode
+    ) {
+        self.runtime = runtime
+        self.configuration = configuration
+        self.reload = reload
+        self.end = end
+        health = Health(runtime)
+        let table = repositoryMetrics
+        handler = RegistryHandler(
+            table: .empty,
+            observer: RequestObserver(
+                logger: runtime.logger, metrics: runtime.metrics,
+                writesAccessLines: configuration.log.access, repositories: { table[$0] }))
+    }
+
+    // MARK: - Start
+
+    /// Opens the listeners and serves; upstreams are asked when somebody pulls, not before.
+    func start() async throws(DaemonError) {
+        try take(configuration, try ListenerBuilder.bind(configuration))
+        for bound in listeners { try await serve(bound) }
+        try watchSignals()
+        schedule(Self.flushInterval) { [runtime] in await runtime.store.flushRecency() }
+        schedule(Self.statusInterval) { [self] in await tellStatus() }
+        health.start()
+        announce()
+        runtime.home.spawn { [runtime] in await runtime.store.reconcile() }
+    }
+
+    /// Puts a configuration into force: repositories first, then how requests find them.
+    private func take(
+        _ configuration: Configuration, _ bound: [BoundListener]
+    ) throws(DaemonError) {
+        let builder = RepositoryBuilder(runtime: runtime)
+        built = try builder.build(configuration, keeping: built)
+        repositoryMetrics.replace(built.metrics)
+        self.configuration = configuration
+        listeners = bound
+        handler.replace(table: RoutingTable(built.repositories, bound))
+        runtime.metrics.configuration.taken(wallSeconds: runtime.home.clock.dateSeconds)
+    }
+
+    private func serve(_ bound: BoundListener) async throws(DaemonError) {
+        do throws(Errno) {
+            switch bound.purpose {
+            case .registry: try await runtime.server.serve(bound.listener, by: handler)
+            case .admin: try await runtime.server.serve(bound.listener, by: adminHandler())
+            }
+        } catch {
+            throw DaemonError(
+                .unavailable, "cannot serve \(bound.listener.identity.address): \(error)")
+        }
+    }
+
+    private func adminHandler() -> AdminHandler {
+        runtime.metrics.http.showConnections { [listeners] in
+            listeners.map { ($0.listener.identity.address, $0.listener.openConnections) }
+        }
+        return AdminHandler(metrics: runtime.metrics.metrics, checks: health.checks)
+    }
+
+    private func schedule(
+        _ interval: Duration, _ body: @escaping @Sendable () async -> Void
+    ) {
+        runtime.home.spawn { [weak self, loop = runtime.home] in
+            while await self?.goesOn ?? false {
+                await loop.sleep(for: interval)
+                await body()
+            }
+        }
+    }
+
+    private var goesOn: Bool { !isStopping }
+
+    /// Start-up lines: what is served, and what to try next.
+    private func announce() {
+        let logger = runtime.logger
+        for warning in configuration.warnings {
+            logger.log(.warn, "configuration", ["note": .string("\(warning)")])
+        }
+        let store = runtime.store.statistics
+        logger.log(
+            .info, "starting",
+            [
+                "version": .string(Version.number),
+                "config": .string(configuration.source ?? "built in"),
+                "store": .string(configuration.cache.path), "used": .integer(store.usedBytes),
+                "limit": .integer(store.limitBytes),
+            ])
+        for repository in configuration.repositories {
+            let kind = repository.proxy.map { "proxy of \($0.registry)" } ?? "group"
+            logger.log(
+                .info, "repository",
+                ["name": .string(repository.name), "kind": .string(kind)])
+        }
+        for bound in listeners {
+            logger.log(
+                .info, "listening",
+                [
+                    "address": .string(bound.listener.identity.address),
+                    "listener": .string(bound.listener.identity.name),
+                ])
+        }
+        if let hint { logger.log(.info, "try", ["command": .string(hint)]) }
+        logger.log(.info, "ready")
+        runtime.notifier.ready(status: statusText)
+    }
+
+    /// A command that shows the cache at work.
+    private var hint: String? {
+        guard let bound = listeners.first(where: { $0.purpose == .registry }),
+            let registry = configuration.repositories.compactMap({ $0.proxy?.registry }).first
+        else { return nil }
+        let image = registry == "docker.io" ? "library/busybox" : "REPOSITORY"
+        return "curl -sI http://\(bound.listener.identity.address)/v2/\(registry)/\(image)"
+            + "/manifests/latest"
+    }
+
+    // MARK: - Status
+
+    private func tellStatus() {
+        runtime.notifier.status(statusText)
+    }
+
+    private var statusText: String {
+        let store = runtime.store.statistics
+        return "\(store.usedBytes >> 20) of \(store.limitBytes >> 20) MiB used, "
+            + "\(runtime.server.openConnections) connections"
+    }
+
+    // MARK: - Signals
+
+    private func watchSignals() throws(DaemonError) {
+        do throws(Errno) {
+            // The daemon lives as long as the process.
+            signals = try runtime.signals.watch(on: runtime.home) { [runtime, self] meaning in
+                runtime.home.spawn { await self.received(meaning) }
+            }
+        } catch {
+            throw DaemonError(.unavailable, "cannot watch signals: \(error)")
+        }
+    }
+
+    private func received(_ meaning: SignalSource.Meaning) async {
+        switch meaning {
+        case .reload: await takeNewConfiguration()
+        case .stop where isStopping: end.set(0)  // The second time at once (OPS-1).
+        case .stop: await stop()
+        }
+    }
+
+    private func stop() async {
+        isStopping = true
+        health.isStopping = true
+        runtime.notifier.stopping(status: "draining")
+        runtime.logger.log(
+            .info, "stopping",
+            ["connections": .integer(Int64(runtime.server.openConnections))])
+        await runtime.server.drain(within: configuration.limits.drainTimeout)
+        await runtime.store.close()
+        runtime.logger.log(.info, "stopped")
+        end.set(0)
+    }
+
+    // MARK: - Reload
+
+    private func takeNewConfiguration() async {
+        runtime.notifier.reloading()
+        let result = await runtime.workers.run { [reload] in reload() }
+        switch result {
+        case .failure(let errors): refuse("\(errors)")
+        case .success(let new):
+            do throws(DaemonError) {
+                try await takeNew(new)
+            } catch {
+                refuse(error.message)
+            }
+        }
+        runtime.notifier.ready(status: statusText)
+    }
+
+    private func takeNew(_ new: Configuration) async throws(DaemonError) {
+        let fixed = Configuration.changesRequiringRestart(from: configuration, to: new)
+        guard fixed.isEmpty else {
+            throw DaemonError(
+                .configuration,
+                "\(fixed.joined(separator: ", ")) cannot change while running; restart instead")
+        }
+        try take(new, listeners)
+        try? await runtime.store.apply(StoreBuilder.limits(new.cache))
+        runtime.home.spawn { [runtime] in await runtime.store.trim() }
+        runtime.logger.level = Logger.Level(rawValue: new.log.level.rawValue) ?? .info
+        runtime.logger.log(
+            .info, "reloaded", ["config": .string(new.source ?? "built in")])
+    }
+
+    private func refuse(_ reason: String) {
+        runtime.metrics.configuration.refused()
+        runtime.logger.log(
+            .error, "configuration not taken, the old one stays in force",
+            ["reason": .string(reason)])
+    }
+}

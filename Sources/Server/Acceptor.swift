@@ -1,0 +1,113 @@
+import Glibc
+import Linux
+import Reactor
+import Telemetry
+
+/// Accepts from one listener on one loop; several loops may watch the same socket.
+///
+/// Not Sendable: it lives on its loop. Whatever keeps it from accepting, it waits by a timer, so that
+/// a level-triggered listener never makes the loop spin (RES-6).
+final class Acceptor {
+    private static let pauseWhenFull: Duration = .milliseconds(50)
+    private static let pauseWithoutDescriptors: Duration = .milliseconds(500)
+
+    let listener: Listener
+    private let handler: any RequestHandler
+    private let state: ServerLoop
+    private let burst: Int
+    private let descriptorMax: Int32
+    private var watch: Watch?
+    private var resume: LoopTimer?
+
+    /// `burst` is how many connections are accepted before others get their turn.
+    init(_ listener: Listener, handler: any RequestHandler, in state: ServerLoop, burst: Int) {
+        self.listener = listener
+        self.handler = handler
+        self.state = state
+        self.burst = burst
+        let limit = System.descriptorLimit
+        let reserved = min(state.limits.descriptorsReserved, limit / 4)
+        descriptorMax = Int32(clamping: limit - reserved)
+    }
+
+    func start() throws(Errno) {
+        watch = try state.loop.watch(listener.descriptor.raw, [.read, .exclusive]) {
+            // The cycle keeps a serving server alive; `stop` breaks it.
+            [self] _ in acceptReady()
+        }
+    }
+
+    func stop() {
+        watch?.cancel()
+        watch = nil
+        resume?.cancel()
+        resume = nil
+    }
+
+    private func pause(for time: Duration) {
+        stop()
+        resume = state.loop.timer(after: time) { [self] in
+            do throws(Errno) {
+                try start()
+            } catch {
+                pause(for: Self.pauseWithoutDescriptors)
+            }
+        }
+    }
+
+    private func acceptReady() {
+        for count in 0..<burst {
+            if state.ledger.isFull {
+                // Only the event itself says that somebody waits; if more do, it comes again.
+                return count == 0 ? makeRoom() : ()
+            }
+            do throws(Errno) {
+                guard let (raw, peer) = try System.accept(listener.descriptor.raw) else { return }
+                admit(FileDescriptor(owning: raw), peer)
+            } catch {
+                if Self.isPassing(error.code) { continue }
+                state.events.rejected(.descriptors, listener.identity)
+                return pause(for: Self.pauseWithoutDescriptors)
+            }
+            if watch == nil { return }
+        }
+    }
+
+    /// The client's own end or the network's, not ours: the next connection may be fine.
+    private static func isPassing(_ code: Int32) -> Bool {
+        ![EMFILE, ENFILE, ENOBUFS, ENOMEM, EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(code)
+    }
+
+    /// Ends the oldest idle connection, whose place is free in the next turn; else waits.
+    private func makeRoom() {
+        guard !state.closeOldestIdle() else { return }
+        state.events.rejected(.connections, listener.identity)
+        pause(for: Self.pauseWhenFull)
+    }
+
+    private func admit(_ descriptor: consuming FileDescriptor, _ peer: SocketAddress) {
+        guard descriptor.raw < descriptorMax else {
+            state.events.rejected(.descriptors, listener.identity)
+            return pause(for: Self.pauseWithoutDescriptors)
+        }
+        let address = ConnectionLedger.Address(peer)
+        if let reason = state.ledger.admit(address) {
+            state.events.rejected(reason, listener.identity)
+            return Self.turnAway(descriptor.raw)
+        }
+        let raw = descriptor.release()
+        state.loop.spawn { [state, listener, handler] in
+            await Connection.serve(
+                raw, peer: peer, address: address, listener: listener, handler: handler, in: state)
+        }
+    }
+
+    /// Tells the client to go elsewhere; containerd then takes the next host (protocol.md §3.9).
+    private static func turnAway(_ raw: Int32) {
+        let text = """
+            HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
+            Content-Length: 0\r\n\r\n
+            """
+        _ = Array(text.utf8).withUnsafeBytes { bytes in try? System.send(raw, bytes, more: false) }
+    }
+}

@@ -1,0 +1,216 @@
+import Glibc
+import Linux
+import Reactor
+
+/// A client's socket as a connection's straight-line code uses it: wait, receive, send.
+///
+/// Not Sendable: it lives on its loop. All sending goes through one loop, which knows about the turn
+/// that others are due, and about clients that take nothing any more.
+final class ClientSocket {
+    typealias Cut = ResponseOutcome.Cut
+
+    let loop: EventLoop
+    let readiness: Readiness
+    private var descriptor: FileDescriptor?
+    private let raw: Int32
+    private let stallTimeout: Duration
+    private let state: ServerLoop
+    /// Bytes handed to the kernel over the life of the connection.
+    private(set) var written: Int64 = 0
+    /// When the first byte since `startAnswer` was handed to the kernel.
+    private(set) var firstByte: Instant?
+    private var awaitsFirstByte = false
+    private var turnBytes = 0
+    /// The drain's bound passed: everything fails from now on.
+    private(set) var isAborted = false
+
+    /// Takes over `raw`, which is closed here if it cannot be watched.
+    init(owning raw: Int32, in state: ServerLoop) throws(Errno) {
+        let descriptor = FileDescriptor(owning: raw)
+        readiness = try Readiness(raw, on: state.loop)
+        self.descriptor = consume descriptor
+        self.raw = raw
+        self.state = state
+        loop = state.loop
+        stallTimeout = state.limits.writeStallTimeout
+    }
+
+    /// Ends the registration and closes the descriptor.
+    func close() {
+        readiness.close()
+        descriptor = nil
+    }
+
+    /// Makes every wait and transfer fail at once: the drain's bound has passed.
+    func abort() {
+        isAborted = true
+        if descriptor != nil { System.shutdownBoth(raw) }
+    }
+
+    /// Whether the client cannot be sent anything any more.
+    var isGone: Bool { isAborted || readiness.isHungUp }
+
+    /// Why nothing more can be sent.
+    var goneReason: Cut { isAborted ? .drained : .clientGone }
+
+    // MARK: - Receiving
+
+    enum Received: Equatable {
+        case bytes(Int)
+        case nothingYet
+        case ended
+    }
+
+    /// Receives what is there without waiting.
+    func receive(into input: InputBuffer) -> Received {
+        do throws(Errno) {
+            var wouldBlock = false
+            let (received, room) = try input.append { (buffer) throws(Errno) -> Int in
+                switch try System.receive(raw, buffer) {
+                case .bytes(let count): return count
+                case .wouldBlock:
+                    wouldBlock = true
+                    return 0
+                }
+            }
+            // A short read has emptied the kernel's queue: no second call just to hear EAGAIN.
+            if wouldBlock || received < room { readiness.clearReadable() }
+            if wouldBlock { return .nothingYet }
+            return received == 0 ? .ended : .bytes(received)
+        } catch {
+            return .ended
+        }
+    }
+
+    // MARK: - Sending
+
+    /// Starts the clock of an answer's first byte.
+    func startAnswer() {
+        firstByte = nil
+        awaitsFirstByte = true
+    }
+
+    /// Sends all of `bytes` from `start`; with `more` the kernel may wait for what follows.
+    func send(_ bytes: [UInt8], from start: Int = 0, more: Bool = false) async throws(Cut) {
+        try await transfer(bytes.count - start) { (offset) throws(Errno) -> Transferred in
+            try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Transferred in
+                let rest = UnsafeRawBufferPointer(
+                    UnsafeBufferPointer(rebasing: buffer[(start + offset)...]))
+                return try System.send(raw, rest, more: more)
+            }
+        }
+    }
+
+    /// Sends all bytes of `chunk` up to `count`.
+    func send(_ chunk: Chunk, count: Int, more: Bool) async throws(Cut) {
+        try await transfer(count) { (offset) throws(Errno) -> Transferred in
+            try chunk.withBytes { (buffer) throws(Errno) -> Transferred in
+                let rest = UnsafeRawBufferPointer(rebasing: buffer[offset..<count])
+                return try System.send(raw, rest, more: more)
+            }
+        }
+    }
+
+    /// Sends `count` bytes of a file by sendfile; a file that ends before that is a bad source.
+    func sendFile(_ file: Int32, from start: Int64, count: Int) async throws(Cut) {
+        try await transfer(count) { (offset) throws(Errno) -> Transferred in
+            try System.sendfile(
+                to: raw, from: file, offset: start + Int64(offset),
+                count: min(count - offset, state.sliceBytes))
+        }
+    }
+
+    /// The one sending loop: repeats `attempt` until `count` bytes are with the kernel.
+    private func transfer(
+        _ count: Int, _ attempt: (_ offset: Int) throws(Errno) -> Transferred
+    ) async throws(Cut) {
+        var offset = 0
+        while offset < count {
+            if isAborted { throw .drained }
+            switch try result(of: offset, attempt) {
+            case .wouldBlock: try await untilWritable()
+            case .bytes(0): throw .source
+            case .bytes(let sent):
+                offset += sent
+                noteProgress(sent)
+                if turnBytes >= state.sliceBytes { await endTurn() }
+            }
+        }
+    }
+
+    private func result(
+        of offset: Int, _ attempt: (_ offset: Int) throws(Errno) -> Transferred
+    ) throws(Cut) -> Transferred {
+        do throws(Errno) {
+            return try attempt(offset)
+        } catch {
+            // EIO and its like come from the file; everything else says that the client is gone.
+            if error.call == "sendfile" && !error.isOfSocket { throw .source }
+            throw goneReason
+        }
+    }
+
+    private func noteProgress(_ sent: Int) {
+        written &+= Int64(sent)
+        turnBytes &+= sent
+        guard awaitsFirstByte else { return }
+        awaitsFirstByte = false
+        firstByte = loop.now
+    }
+
+    /// Lets the loop's other connections send before this one goes on (prototypes.md §5).
+    func endTurn() async {
+        turnBytes = 0
+        await loop.yield()
+    }
+
+    /// Waits for room; throws when the client has taken nothing for the stall time (RES-5).
+    ///
+    /// The kernel reports room only once a good part of its queue is free, so a slow client is
+    /// recognised by a queue that got shorter.
+    private func untilWritable() async throws(Cut) {
+        readiness.clearWritable()
+        turnBytes = 0
+        var queued = System.unacknowledged(raw)
+        while await readiness.untilWritable(by: loop.now + stallTimeout) == .timedOut {
+            let left = System.unacknowledged(raw)
+            if left >= queued { throw .stalled }
+            queued = left
+        }
+    }
+
+    // MARK: - Ending
+
+    /// Resets instead of ending in order, for a body whose end would be the connection's end.
+    func resetOnClose() {
+        System.resetOnClose(raw)
+    }
+
+    /// Ends our direction by FIN and drops what still comes in, bounded in bytes and time.
+    ///
+    /// Closing with unread input would make the kernel send RST, which destroys what the client has
+    /// not read yet and is fatal to containerd (clients.md 2; RFC 9112 §9.6).
+    func linger(for timeout: Duration, bytesMax: Int, dropping input: InputBuffer) async {
+        System.shutdownWrite(raw)
+        let deadline = loop.now + timeout
+        var budget = bytesMax
+        while budget > 0 && !isAborted {
+            input.consume(input.count)
+            switch receive(into: input) {
+            case .ended: return
+            case .bytes(let count): budget -= count
+            case .nothingYet:
+                input.releaseIfEmpty()
+                if await readiness.untilReadable(by: deadline) == .timedOut { return }
+            }
+        }
+    }
+}
+
+extension Errno {
+    /// Whether a failed sendfile is the socket's doing rather than the file's.
+    fileprivate var isOfSocket: Bool {
+        [EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT, ECONNABORTED, EHOSTUNREACH, ENETUNREACH, ENETDOWN]
+            .contains(code)
+    }
+}

@@ -1,0 +1,145 @@
+import HTTP
+import Reactor
+import Telemetry
+
+/// How requests and their unwanted bodies come in.
+extension Connection {
+    enum Incoming {
+        case head(RequestHead)
+        case refused(RequestError)
+        /// The client has left or has let the time pass.
+        case ended
+    }
+
+    enum DroppedBody {
+        case dropped
+        /// Too long, or held back by the client: the connection ends after the answer.
+        case left
+        case refused(RequestError)
+        case ended
+    }
+
+    private enum Filled {
+        case received
+        case ended
+        case timedOut
+    }
+
+    /// Waits for the next request's head; the connection holds no buffer while nothing has come.
+    func nextHead() async -> Incoming {
+        var parser = RequestParser(limits: state.limits.parser)
+        let start = requests == 0 ? accepted : state.loop.now
+        // The first head's time runs from accept; later ones may take the idle time to begin.
+        var isWaiting = requests > 0 && input.isEmpty
+        var deadline =
+            start + (isWaiting ? state.limits.idleTimeout : state.limits.headerTimeout)
+        while true {
+            do throws(RequestError) {
+                if let head = try parse(&parser) { return .head(head) }
+            } catch {
+                return .refused(error)
+            }
+            if input.isFull { return .refused(.headersTooLarge) }
+            switch await fill(by: deadline, mayBeIdle: true) {
+            case .received: break
+            case .ended: return .ended
+            case .timedOut:
+                if !input.isEmpty { state.events.rejected(.headerTimeout, listener.identity) }
+                return .ended
+            }
+            if isWaiting {
+                isWaiting = false
+                deadline = state.loop.now + state.limits.headerTimeout
+            }
+        }
+    }
+
+    private func parse(_ parser: inout RequestParser) throws(RequestError) -> RequestHead? {
+        if input.isEmpty { return nil }
+        let parsed = try input.withBytes { (bytes) throws(RequestError) in
+            try parser.parse(bytes)
+        }
+        guard let parsed else { return nil }
+        input.consume(parsed.consumed)
+        return parsed.head
+    }
+
+    /// Receives something, waiting until `deadline`.
+    private func fill(by deadline: Instant, mayBeIdle: Bool) async -> Filled {
+        while true {
+            if socket.readiness.isReadable || isEnding {
+                switch socket.receive(into: input) {
+                case .bytes: return .received
+                case .ended: return .ended
+                case .nothingYet: break
+                }
+            }
+            input.releaseIfEmpty()
+            let isIdle = mayBeIdle && input.isEmpty
+            if socket.isAborted || isEnding && isIdle { return .ended }
+            if isIdle { setIdle(true) }
+            let outcome = await socket.readiness.untilReadable(by: deadline)
+            setIdle(false)
+            if outcome == .timedOut && (!isEnding || state.loop.now >= deadline) {
+                return .timedOut
+            }
+        }
+    }
+
+    /// Reads and drops the body of a request, as far as that is worth the connection.
+    ///
+    /// No method that is served today takes a body, so what it says does not matter; but its framing is
+    /// checked before the answer (HTTP-1).
+    func dropBody(of head: RequestHead) async -> DroppedBody {
+        guard head.hasBody else { return .dropped }
+        // The client waits for permission that it does not get (HTTP-3).
+        if head.expectsContinue { return .left }
+        if head.isChunked { return await dropChunks() }
+        let bytesMax = Int64(state.limits.discardedBodyBytesMax)
+        guard let length = head.contentLength, length <= bytesMax else { return .left }
+        let started = state.loop.now
+        var left = Int(length)
+        while true {
+            let taken = min(left, input.count)
+            input.consume(taken)
+            left -= taken
+            if left == 0 { return .dropped }
+            let received = Int(length) - left
+            if await fill(by: bodyDeadline(started, received), mayBeIdle: false) != .received {
+                return .ended
+            }
+        }
+    }
+
+    private func dropChunks() async -> DroppedBody {
+        var decoder = ChunkedDecoder()
+        let started = state.loop.now
+        while true {
+            do throws(RequestError) {
+                try decode(&decoder)
+            } catch {
+                return .refused(error)
+            }
+            if decoder.isFinished { return .dropped }
+            if decoder.bodyBytes > Int64(state.limits.discardedBodyBytesMax) { return .left }
+            let deadline = bodyDeadline(started, Int(decoder.bodyBytes))
+            if await fill(by: deadline, mayBeIdle: false) != .received { return .ended }
+        }
+    }
+
+    /// Takes the framing off all that is there.
+    private func decode(_ decoder: inout ChunkedDecoder) throws(RequestError) {
+        while !input.isEmpty && !decoder.isFinished {
+            let step = try input.withBytes { (bytes) throws(RequestError) in
+                try decoder.decode(bytes)
+            }
+            if step.consumed == 0 { return }
+            input.consume(step.consumed)
+        }
+    }
+
+    /// 30 s and a second per KiB that has come: slower than that is no honest upload (RES-5).
+    private func bodyDeadline(_ started: Instant, _ received: Int) -> Instant {
+        started + state.limits.bodyTimeout + .seconds(received >> 10)
+    }
+}

@@ -1,0 +1,211 @@
+import HTTP
+import Linux
+import Reactor
+import Telemetry
+
+/// One client's connection: a straight line of read, answer, write, next.
+///
+/// Not Sendable: it lives on its loop, in one task. The loop only sets its end in motion.
+///
+/// | what ends it                                    | how                            |
+/// |-------------------------------------------------|--------------------------------|
+/// | client closes, idle or header time passes       | closed                         |
+/// | refused request, body left unread, `closes`     | answer, FIN, drop input, closed |
+/// | body cut by its source                          | FIN, drop input, closed        |
+/// | client gone or takes nothing                    | closed                         |
+final class Connection {
+    /// Pipelined requests answered before other connections get their turn.
+    private static let requestsPerTurnMax = 16
+
+    let listener: Listener
+    let state: ServerLoop
+    let socket: ClientSocket
+    let input: InputBuffer
+    private let handler: any RequestHandler
+    private let peer: String
+    let accepted: Instant
+    private(set) var requests = 0
+    private var requestsInTurn = 0
+    /// Since when it waits for a request of which nothing has come; nil while it is busy.
+    private(set) var idleSince: Instant?
+    /// No further request after the one being served: drain, or room is needed.
+    private(set) var isEnding = false
+    /// The host that was found served last: clients repeat it in every request.
+    private var servedHost: String?
+
+    private init(
+        _ socket: ClientSocket, peer: String, listener: Listener, handler: any RequestHandler,
+        in state: ServerLoop
+    ) {
+        self.socket = socket
+        self.peer = peer
+        self.listener = listener
+        self.handler = handler
+        self.state = state
+        input = InputBuffer(pool: state.blocks, bytesMax: state.limits.inputBytesMax)
+        accepted = state.loop.now
+    }
+
+    /// Serves the accepted descriptor `raw` until its connection ends, and closes it.
+    static func serve(
+        _ raw: Int32, peer: SocketAddress, address: ConnectionLedger.Address, listener: Listener,
+        handler: any RequestHandler, in state: ServerLoop
+    ) async {
+        listener.connectionOpened()
+        defer {
+            state.ledger.release(address)
+            listener.connectionClosed()
+        }
+        guard let socket = try? ClientSocket(owning: raw, in: state) else { return }
+        let connection = Connection(
+            socket, peer: peer.host, listener: listener, handler: handler, in: state)
+        state.opened(connection)
+        await connection.run()
+        socket.close()
+        state.closed(connection)
+    }
+
+    // MARK: - What others set in motion
+
+    /// Ends the connection now if it is idle, else after the current answer.
+    func endSoon() {
+        isEnding = true
+        if idleSince != nil { socket.readiness.interruptRead() }
+    }
+
+    /// Cuts whatever is being sent.
+    func abort() {
+        isEnding = true
+        socket.abort()
+        socket.readiness.interruptRead()
+    }
+
+    func setIdle(_ isIdle: Bool) {
+        idleSince = isIdle ? state.loop.now : nil
+        requestsInTurn = 0
+    }
+
+    // MARK: - Requests
+
+    /// What happens to the connection after an answer.
+    private enum Fate {
+        case next
+        case close
+        /// FIN first, so that the client can read what was sent (RFC 9112 §9.6).
+        case linger
+    }
+
+    private func run() async {
+        while true {
+            let fate: Fate
+            switch await nextHead() {
+            case .head(let head): fate = await serve(head)
+            case .refused(let error): fate = await refuse(error)
+            case .ended: fate = .close
+            }
+            switch fate {
+            case .next: await giveWay()
+            case .close: return
+            case .linger: return await linger()
+            }
+        }
+    }
+
+    /// A client that pipelines without end gets no more than its turn.
+    private func giveWay() async {
+        requestsInTurn += 1
+        guard requestsInTurn >= Self.requestsPerTurnMax else { return }
+        requestsInTurn = 0
+        await socket.endTurn()
+    }
+
+    private func linger() async {
+        let limits = state.limits
+        await socket.linger(
+            for: isEnding ? min(limits.lingerTimeout, .seconds(1)) : limits.lingerTimeout,
+            bytesMax: limits.lingerBytesMax, dropping: input)
+    }
+
+    private func serve(_ head: RequestHead) async -> Fate {
+        let received = state.loop.now
+        requests += 1
+        guard isServed(head) else {
+            return await refuse(
+                RequestError(status: 421, reason: "host not served here"), to: head)
+        }
+        let isBodyLeft: Bool
+        switch await dropBody(of: head) {
+        case .dropped: isBodyLeft = false
+        case .left: isBodyLeft = true
+        case .refused(let error): return await refuse(error, to: head)
+        case .ended: return .close
+        }
+        let response = await handler.respond(
+            to: Request(
+                head: head, peer: peer, listener: listener.identity, loop: state.loop,
+                id: state.nextRequestID(), received: received))
+        let keepsAlive =
+            head.keepAlive && !isBodyLeft && !response.closes && !isEnding
+            && requests < state.limits.requestsPerConnectionMax
+        var writer = ResponseWriter(
+            socket, in: state, version: head.version, isHead: head.method == .head,
+            keepsAlive: keepsAlive)
+        let outcome = await writer.write(response, since: received)
+        response.finished?(outcome)
+        if let cut = outcome.cut { return fate(after: cut, writer) }
+        if writer.keepsAlive { return .next }
+        // A client that asked for the end sends no more, so there is nothing to wait for.
+        return !head.keepAlive && !isBodyLeft && input.isEmpty ? .close : .linger
+    }
+
+    private func fate(after cut: ResponseOutcome.Cut, _ writer: ResponseWriter) -> Fate {
+        guard cut == .source else { return .close }
+        guard !writer.endsByClosing else {
+            // Only a reset tells this client that the body is not whole (RFC 9112 §8).
+            socket.resetOnClose()
+            return .close
+        }
+        return .linger
+    }
+
+    /// Whether the host is one of the listener's (HTTP-6).
+    private func isServed(_ head: RequestHead) -> Bool {
+        guard listener.hostnames != nil, head.host != servedHost else { return true }
+        guard listener.serves(hostName: head.hostName) else { return false }
+        servedHost = head.host
+        return true
+    }
+
+    // MARK: - Refusals
+
+    /// Answers what is not served; nothing of the connection is parsed after it (HTTP-1).
+    private func refuse(_ error: RequestError, to head: RequestHead? = nil) async -> Fate {
+        let received = state.loop.now
+        if error == .tlsHello {
+            state.events.rejected(.tlsHello, listener.identity)
+            try? await socket.send(Self.answerToTLS)
+            return .linger
+        }
+        let response = handler.refuse(
+            error,
+            RefusalContext(
+                peer: peer, listener: listener.identity, id: state.nextRequestID()))
+        var writer = ResponseWriter(
+            socket, in: state, version: head?.version ?? .http11, isHead: head?.method == .head,
+            keepsAlive: false)
+        let outcome = await writer.write(response, since: received)
+        response.finished?(outcome)
+        return outcome.isComplete ? .linger : .close
+    }
+
+    /// podman, skopeo, buildah and dockerd try HTTPS first and go on to HTTP once HTTP answers
+    /// (clients.md 1).
+    private static let answerToTLS: [UInt8] = {
+        let text = "This port speaks plain HTTP: use http://, or mark the registry as insecure.\n"
+        let head = """
+            HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+            Content-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n
+            """
+        return Array((head + text).utf8)
+    }()
+}

@@ -1,0 +1,64 @@
+package import Linux
+import Glibc
+import Synchronization
+
+/// A listening TCP socket with a name; shared by all loops, closed when nobody accepts from it.
+package final class Listener: Sendable {
+    package let identity: ListenerIdentity
+    /// Host names that are served, in lower case and without a port; nil serves all (HTTP-6).
+    package let hostnames: Set<String>?
+    let descriptor: FileDescriptor
+    private let open = Atomic<Int>(0)
+    private let accepted = Atomic<Int>(0)
+
+    /// Connections that wait in the kernel while the loops are busy; `somaxconn` may cut it.
+    private static let backlog: Int32 = 1024
+
+    /// Binds and listens on a numeric `host`; port 0 lets the kernel choose one.
+    package convenience init(
+        name: String, host: String, port: UInt16, hostnames: Set<String>? = nil
+    ) throws(Errno) {
+        try self.init(
+            name: name,
+            listening: System.listen(host: host, port: port, backlog: Self.backlog),
+            hostnames: hostnames)
+    }
+
+    /// Takes over a socket that already listens, as systemd hands on (it may be blocking).
+    package init(
+        name: String, listening descriptor: consuming FileDescriptor,
+        hostnames: Set<String>? = nil
+    ) throws(Errno) {
+        try System.adopt(descriptor.raw)
+        // Accepted sockets inherit this, which saves a call per connection.
+        System.setNoDelay(descriptor.raw)
+        identity = ListenerIdentity(
+            name: name, address: try System.localAddress(descriptor.raw).text)
+        self.hostnames = hostnames.map { Set($0.map { $0.lowercased() }) }
+        self.descriptor = descriptor
+    }
+
+    /// The port bound.
+    package var port: UInt16 { (try? System.localAddress(descriptor.raw).port) ?? 0 }
+
+    /// Connections that are open now.
+    package var openConnections: Int { open.load(ordering: .relaxed) }
+
+    /// Connections accepted since the start.
+    package var acceptedConnections: Int { accepted.load(ordering: .relaxed) }
+
+    func connectionOpened() {
+        open.wrappingAdd(1, ordering: .relaxed)
+        accepted.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    func connectionClosed() {
+        open.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// Whether a request for `hostName` is served here; HTTP/1.0 may name none.
+    func serves(hostName: String) -> Bool {
+        guard let hostnames, !hostName.isEmpty else { return true }
+        return hostnames.contains(hostName)
+    }
+}

@@ -1,0 +1,147 @@
+import HTTP
+import Linux
+import Reactor
+
+/// What one loop knows of the server: its connections, its acceptors, and what they share.
+///
+/// `@unchecked Sendable`: the `let`s are Sendable; everything else is touched on `loop` only, where
+/// connections, acceptors and posted closures run.
+final class ServerLoop: @unchecked Sendable {
+    /// Below this a smaller slice costs more than it gives back (prototypes.md §2).
+    private static let sliceBytesMin = 64 << 10
+    /// What all bodies of a loop send in one turn, about half a millisecond of copying.
+    private static let turnBytesOfAll = 4 << 20
+
+    let loop: EventLoop
+    let limits: ServerLimits
+    let workers: WorkerPool?
+    let events: ServerEvents
+    let ledger: ConnectionLedger
+
+    let blocks = BlockPool()
+    private var acceptors: [Acceptor] = []
+    private var connections: [ObjectIdentifier: Connection] = [:]
+    private var headBuffers: [[UInt8]] = []
+    private var identifiers: SeededGenerator
+    private var dateLine: [UInt8] = []
+    private var dateSecond = Int64.min
+    /// Bodies that are being sent from files or streams.
+    var activeBodies = 0
+    private(set) var isDraining = false
+    private var whenDrained: (() -> Void)?
+
+    init(
+        loop: EventLoop, limits: ServerLimits, workers: WorkerPool?, events: ServerEvents,
+        ledger: ConnectionLedger, seed: UInt64
+    ) {
+        self.loop = loop
+        self.limits = limits
+        self.workers = workers
+        self.events = events
+        self.ledger = ledger
+        identifiers = SeededGenerator(seed: seed)
+    }
+
+    // MARK: - Accepting
+
+    func accept(from listener: Listener, by handler: any RequestHandler, burst: Int) throws(Errno) {
+        guard !isDraining else { return }
+        let acceptor = Acceptor(listener, handler: handler, in: self, burst: burst)
+        try acceptor.start()
+        acceptors.append(acceptor)
+    }
+
+    /// Stops accepting from `listener`; its connections end after their current answer.
+    func stopAccepting(from listener: Listener) {
+        for acceptor in acceptors where acceptor.listener === listener { acceptor.stop() }
+        acceptors.removeAll { $0.listener === listener }
+        for connection in connections.values where connection.listener === listener {
+            connection.endSoon()
+        }
+    }
+
+    // MARK: - Connections
+
+    func opened(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = connection
+        if isDraining { connection.endSoon() }
+    }
+
+    func closed(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = nil
+        finishDrainIfEmpty()
+    }
+
+    /// Ends the connection that has been idle longest, to make room; false if none is idle.
+    func closeOldestIdle() -> Bool {
+        let idle = connections.values.filter { $0.idleSince != nil }
+        guard
+            let oldest = idle.min(by: {
+                ($0.idleSince ?? loop.now) < ($1.idleSince ?? loop.now)
+            })
+        else { return false }
+        oldest.endSoon()
+        return true
+    }
+
+    func nextRequestID() -> RequestID { RequestID(identifiers.next()) }
+
+    // MARK: - What answers share
+
+    /// How much one connection may send before it gives way: less when many send.
+    var sliceBytes: Int {
+        let share = Self.turnBytesOfAll / max(1, activeBodies)
+        return max(Self.sliceBytesMin, min(limits.turnBytesMax, share))
+    }
+
+    /// An empty buffer for a head, to be given back.
+    func takeHeadBuffer() -> [UInt8] {
+        headBuffers.popLast() ?? []
+    }
+
+    func giveBack(_ buffer: consuming [UInt8]) {
+        guard headBuffers.count < 16, buffer.capacity <= 64 << 10 else { return }
+        buffer.removeAll(keepingCapacity: true)
+        headBuffers.append(buffer)
+    }
+
+    /// Appends `Date: …`, formatted once per second.
+    func appendDate(to output: inout [UInt8]) {
+        let second = loop.clock.wallSeconds
+        if second != dateSecond {
+            dateSecond = second
+            dateLine = Array("Date: ".utf8) + HTTPDate.bytes(second) + [13, 10]
+        }
+        output.append(contentsOf: dateLine)
+    }
+
+    // MARK: - Draining
+
+    /// Stops accepting, ends idle connections and calls `whenDone` when the last one is gone.
+    ///
+    /// At `deadline` what is still sent is cut; a second later nothing is waited for any more.
+    func drain(by deadline: Instant, whenDone: @escaping () -> Void) {
+        guard !isDraining else { return whenDone() }
+        isDraining = true
+        whenDrained = whenDone
+        for acceptor in acceptors { acceptor.stop() }
+        acceptors = []
+        for connection in connections.values { connection.endSoon() }
+        let left = deadline - loop.now
+        loop.timer(after: left) { [self] in
+            for connection in connections.values { connection.abort() }
+        }
+        loop.timer(after: left + .seconds(1)) { [self] in finishDrain() }
+        finishDrainIfEmpty()
+    }
+
+    private func finishDrainIfEmpty() {
+        if isDraining && connections.isEmpty { finishDrain() }
+    }
+
+    private func finishDrain() {
+        let done = whenDrained
+        whenDrained = nil
+        done?()
+    }
+}

@@ -1,0 +1,182 @@
+import Glibc
+import Index
+import Linux
+package import OCI
+import Reactor
+
+/// Making room: reserve, and evict whole images until the reservation fits.
+extension BlobStore {
+    /// How long what the file system said is believed; reservations count on top of it.
+    private static let fileSystemAge = Duration.seconds(1)
+    /// Evictions go on to this part of the limit, so that not every fetch has to evict (DUR-6).
+    private static let lowMark = 0.9
+
+    /// Makes a writer after reserving for `size` bytes, or a first step if that is unknown.
+    ///
+    /// Evicts if needed; `.full` if that does not help. `digest`'s own image is never evicted for it, nor is anything being read or written.
+    package func writer(for digest: Digest, size: Int64?) async throws(StoreError) -> BlobWriter {
+        let expected = size ?? BlobWriter.firstStep
+        guard let bytes = SpaceLedger.charge(for: expected) else { throw StoreError.full }
+        await refreshFileSystem(force: false)
+        await gate.enter()
+        defer { gate.leave() }
+        let reservation: Reservation
+        if let taken = ledger.tryReserve(bytes) {
+            reservation = taken
+        } else {
+            reservation = try await makeRoom(for: bytes, keeping: digest)
+        }
+        return try await makeWriter(digest, size, reservation)
+    }
+
+    private func makeWriter(
+        _ digest: Digest, _ size: Int64?, _ reservation: Reservation
+    ) async throws(StoreError) -> BlobWriter {
+        files.addWriter(digest)
+        do throws(StoreError) {
+            let name = layout.makePartialName()
+            let file = try await run { layout throws(Errno) in
+                let descriptor = try layout.createPartial(name)
+                if try Self.preallocate(descriptor.raw, size, name, layout) {
+                    reservation.noteWritten(upTo: size ?? 0)
+                }
+                return GrowingFile(growing: descriptor, total: size)
+            }
+            return BlobWriter(self, digest, name, file, size, reservation)
+        } catch {
+            files.removeWriter(digest)
+            throw error
+        }
+    }
+
+    /// Makes the file system keep its word too; false where it cannot, so that writing finds out.
+    ///
+    /// No ENOSPC half-way then, and nothing taken ahead of what is written, as XFS would.
+    private static func preallocate(
+        _ fd: Int32, _ size: Int64?, _ name: String, _ layout: StoreLayout
+    ) throws(Errno) -> Bool {
+        guard let size, size > 0 else { return false }
+        do throws(Errno) {
+            try System.preallocate(fd, size)
+            return true
+        } catch {
+            guard error.isNoSpace else { return false }
+            try layout.unlinkPartial(name)
+            throw error
+        }
+    }
+
+    /// Adds `bytes` to a reservation, evicting if needed.
+    func grow(
+        _ reservation: Reservation, by bytes: Int64, for digest: Digest
+    ) async throws(StoreError) {
+        await refreshFileSystem(force: false)
+        await gate.enter()
+        defer { gate.leave() }
+        if ledger.tryGrow(reservation, by: bytes) { return }
+        let more = try await makeRoom(for: bytes, keeping: digest)
+        reservation.absorb(more)
+    }
+
+    /// Brings the store below its limit, after that was lowered.
+    package func trim() async {
+        await gate.enter()
+        defer { gate.leave() }
+        guard ledger.shortfall(for: 0) > 0 else { return }
+        // Nothing more to evict: reservations will say so.
+        _ = try? await makeRoom(for: 0, keeping: nil)
+    }
+
+    /// Evicts until `bytes` are reserved.
+    ///
+    /// The caller has passed the gate: nobody else takes what is freed here.
+    private func makeRoom(
+        for bytes: Int64, keeping digest: Digest?
+    ) async throws(StoreError) -> Reservation {
+        await refreshFileSystem(force: true)
+        await flushRecency()
+        let own = digest.map { [$0] } ?? []
+        // An image too large for the store must not cost all others before that shows.
+        let held = try await indexed { index throws(IndexError) in try index.disk(ofImagesWith: own)
+        }
+        guard ledger.couldEverFit(bytes, beside: held) else { throw StoreError.full }
+        // First without images that are still being fetched, then with them.
+        for kept in [own + files.written, own] {
+            while true {
+                if let taken = ledger.tryReserve(bytes) { return taken }
+                let part = kept.count > own.count || files.written.isEmpty ? Self.lowMark : 1
+                let shortfall = ledger.shortfall(for: bytes, below: part)
+                guard try await evict(shortfall, keeping: kept) else { break }
+            }
+        }
+        throw StoreError.full
+    }
+
+    /// Evicts up to a batch; false if nothing could go.
+    private func evict(_ bytes: Int64, keeping kept: [Digest]) async throws(StoreError) -> Bool {
+        let files = self.files
+        let claimed = ClaimedDigests()
+        let victims: [EvictedObject]
+        do throws(IndexError) {
+            victims = try await index.evict(EvictionRequest(bytes: bytes, kept: kept)) { digests in
+                guard files.claim(digests) else { return false }
+                claimed.add(digests)
+                return true
+            }
+        } catch {
+            files.unclaim(claimed.all)
+            throw StoreError(error)
+        }
+        defer { files.unclaim(claimed.all) }
+        if victims.isEmpty { return false }
+        let freed = try await unlink(victims)
+        let newest = victims.map(\.lastUsed).max() ?? 0
+        report(
+            .evicted(
+                objects: victims.count, bytes: freed,
+                idleSeconds: marks.idleSeconds(since: newest)))
+        return freed > 0
+    }
+
+    /// Unlinks evicted files; only then their space is free.
+    private func unlink(_ victims: [EvictedObject]) async throws(StoreError) -> Int64 {
+        let unlinked = try await run { layout throws(Errno) in
+            victims.map { victim in
+                do throws(Errno) {
+                    try layout.unlink(victim.digest)
+                    return Errno?.none
+                } catch {
+                    return error
+                }
+            }
+        }
+        var freed: Int64 = 0
+        var settled: [Digest] = []
+        for (victim, error) in zip(victims, unlinked) {
+            ledger.commit(-victim.disk)
+            if let error, !error.isMissing {
+                // Still there, and still counted, until the next start looks at it again.
+                ledger.noteStray(victim.digest, disk: victim.disk)
+                report(.failed(error))
+            } else {
+                freed += victim.disk
+                settled.append(victim.digest)
+            }
+        }
+        // Rows that stay pending are looked at again at the next start.
+        try? await index.settle(settled)
+        return freed
+    }
+
+    private func refreshFileSystem(force: Bool) async {
+        guard force || ledger.isStale(at: clock.now, after: Self.fileSystemAge) else { return }
+        guard let found = try? await run({ layout throws(Errno) in try layout.fileSystem() })
+        else { return }
+        ledger.noteFileSystem(available: found.available, at: clock.now)
+    }
+}
+
+extension Errno {
+    /// Whether what was named is not there.
+    var isMissing: Bool { code == ENOENT }
+}

@@ -1,0 +1,119 @@
+package import Index
+import Linux
+import OCI
+package import Reactor
+import Synchronization
+
+/// Verified bytes on disk, found by their digest, within a limit that is never exceeded.
+///
+/// | step    | what holds it                                | protected from eviction by          |
+/// |---------|----------------------------------------------|-------------------------------------|
+/// | reserve | `SpaceLedger`, before the first byte         |                                     |
+/// | write   | `partial/<n>`, tailed through `GrowingFile`  | its writer                          |
+/// | commit  | verify, sync, rename, sync, index (DUR-1)    | its writer                          |
+/// | stored  | `blobs/…` and a row in the index             | readers; being part of a used image |
+/// | evict   | row gone, file listed as pending             |                                     |
+/// | gone    | unlinked; only now the space is free         |                                     |
+package final class BlobStore: Sendable {
+    /// What the stored bytes mean; the store opens and closes it.
+    package let index: ContentIndex
+    /// Who holds how much of the disk.
+    package let ledger: SpaceLedger
+
+    let layout: StoreLayout
+    let workers: WorkerPool
+    let clock: LoopClock
+    let marks: RecencyMarks
+    let files: OpenFiles
+    let gate = Gate()
+    let litter = Mutex<[Litter]>([])
+    let report: @Sendable (StoreEvent) -> Void
+
+    /// A growing file whose writer was dropped: unlinked when a worker is at hand.
+    struct Litter: Sendable {
+        let name: String
+        let reservation: Reservation
+    }
+
+    /// Opens the store at `root`, making it if needed.
+    ///
+    /// Blocks, for the start only, in bounded time (DUR-5); `reconcile()` does the rest in the
+    /// background.
+    ///
+    /// `workers` run what blocks, `indexThread` (a pool of one) is SQLite's writer. `report` may be
+    /// called on any thread. Throws `.locked` if another instance has the store (DUR-8).
+    package static func open(
+        root: String, limits: StoreLimits, workers: WorkerPool, indexThread: WorkerPool,
+        clock: LoopClock, report: @escaping @Sendable (StoreEvent) -> Void = { _ in }
+    ) throws(StoreError) -> BlobStore {
+        let layout = try StoreLayout(path: root)
+        let start = try StoreStart(layout, limits, indexThread, clock)
+        let store = BlobStore(layout, start, limits, workers, clock, report)
+        try store.takeStock(start)
+        return store
+    }
+
+    private init(
+        _ layout: StoreLayout, _ start: StoreStart, _ limits: StoreLimits,
+        _ workers: WorkerPool, _ clock: LoopClock,
+        _ report: @escaping @Sendable (StoreEvent) -> Void
+    ) {
+        let index = start.index
+        self.index = index
+        self.layout = layout
+        self.workers = workers
+        self.clock = clock
+        self.report = report
+        ledger = SpaceLedger(
+            maxSize: start.maxSize, minFree: start.minFree, footprint: { index.footprint })
+        marks = RecencyMarks(clock: clock, newest: start.newestUse)
+        files = OpenFiles(idleMax: limits.openFilesMax)
+    }
+
+    /// Flushes recency and closes the index.
+    ///
+    /// Writers and readers must have ended.
+    package func close() async {
+        await flushRecency()
+        await index.close()
+    }
+
+    /// Takes new limits into force; what is over them is evicted by the next `reconcile()` or
+    /// reservation.
+    package func apply(_ limits: StoreLimits) async throws(StoreError) {
+        let total = try await run { layout throws(Errno) in try layout.fileSystem().total }
+        ledger.setLimits(
+            maxSize: limits.maxSize.resolved(of: total),
+            minFree: limits.minFreeBytes(of: total))
+    }
+
+    package var statistics: StoreStatistics {
+        let space = ledger.snapshot
+        let totals = index.totals
+        return StoreStatistics(
+            usedBytes: space.used, limitBytes: space.limit, reservedBytes: space.reserved,
+            freeBytes: space.available, blobs: totals.blobs, manifests: totals.manifests,
+            openFiles: files.count)
+    }
+
+    /// Creates and removes an empty file, to see that the disk can still be written (OPS-3).
+    package func probe() async throws(StoreError) {
+        try await run { layout throws(Errno) in
+            let name = layout.makePartialName()
+            _ = try layout.createPartial(name)
+            try layout.unlinkPartial(name)
+        }
+    }
+
+    /// Runs file system work on a worker.
+    func run<T: Sendable>(
+        _ body: @escaping @Sendable (StoreLayout) throws(Errno) -> T
+    ) async throws(StoreError) -> T {
+        let layout = self.layout
+        do throws(Errno) {
+            return try await workers.run { () throws(Errno) -> T in try body(layout) }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}

@@ -1,0 +1,280 @@
+import Glibc
+import Index
+import Linux
+package import OCI
+package import Reactor
+import Synchronization
+
+/// The one door through which bytes enter the store.
+///
+/// One task appends, one chunk at a time, then finishes or abandons. Bytes can be read through
+/// `file` as they come; the end of every body waits for the digest.
+///
+/// | phase   | entered by                  | partial file      | `file`                     |
+/// |---------|-----------------------------|-------------------|----------------------------|
+/// | writing | `BlobStore.writer(for:)`    | grows             | growing                    |
+/// | broken  | an error of `append`        | unlinked at once  | growing, until `abandon()` |
+/// | ended   | `finish()`, `abandon()`     | published or gone | complete or failed         |
+package final class BlobWriter: Sendable {
+    /// Reserved first for a file of unknown size; doubled up to `stepMax` as it grows.
+    static let firstStep: Int64 = 1 << 20
+    private static let stepMax: Int64 = 64 << 20
+
+    enum Phase: Sendable { case writing, broken, ended }
+
+    private struct State: ~Copyable {
+        var hash: StreamingHash
+        var written: Int64 = 0
+        var total: Int64?
+        var phase = Phase.writing
+    }
+
+    package let digest: Digest
+    /// What is written so far, for all who read while it grows.
+    package let file: GrowingFile
+
+    private let store: BlobStore
+    private let name: String
+    private let reservation: Reservation
+    private let state: Mutex<State>
+
+    init(
+        _ store: BlobStore, _ digest: Digest, _ name: String, _ file: GrowingFile,
+        _ total: Int64?, _ reservation: Reservation
+    ) {
+        self.store = store
+        self.digest = digest
+        self.name = name
+        self.file = file
+        self.reservation = reservation
+        state = Mutex(State(hash: StreamingHash(digest.algorithm), total: total))
+    }
+
+    deinit {
+        // Dropped without an end, by a cancelled task: readers are cut, a worker unlinks later.
+        guard state.withLock({ $0.phase }) != .ended else { return }
+        file.fail()
+        store.files.removeWriter(digest)
+        store.litter.withLock { $0.append(.init(name: name, reservation: reservation)) }
+    }
+
+    /// Bytes appended so far: where a resumed transfer goes on (UP-4).
+    package var written: Int64 { file.progress.written }
+
+    // MARK: - Writing
+
+    /// Says how long the file will be, when the upstream told that late, and reserves the rest.
+    ///
+    /// Throws `.full` if that does not fit, `.wrongSize` if it contradicts what is known.
+    package func announce(size: Int64) async throws(StoreError) {
+        let known = state.withLock { (total: $0.total, written: $0.written) }
+        if let total = known.total {
+            if total == size { return }
+            throw StoreError.wrongSize(expected: total, actual: size)
+        }
+        guard size >= known.written else {
+            throw StoreError.wrongSize(expected: size, actual: known.written)
+        }
+        guard let bytes = SpaceLedger.charge(for: size) else { throw StoreError.full }
+        let more = bytes - reservation.bytes
+        if more > 0 { try await store.grow(reservation, by: more, for: digest) }
+        state.withLock { $0.total = size }
+        file.announce(total: size)
+    }
+
+    /// Hashes and writes a chunk on a worker, then lets readers have it.
+    ///
+    /// `.full` when the reservation of a file of unknown size cannot grow: nothing is lost, what
+    /// was appended before can still be read. After any other error the partial file is gone.
+    /// `file` keeps growing in both cases, for the caller to decide how its readers go on, until
+    /// `abandon()`.
+    package func append(_ chunk: Chunk) async throws(StoreError) {
+        let count = Int64(chunk.count)
+        let end = try await admit(count)
+        do throws(Errno) {
+            try await store.workers.run { () throws(Errno) in
+                try self.write(chunk, end - count)
+            }
+        } catch {
+            await breakOff()
+            store.report(.failed(error))
+            throw StoreError(error)
+        }
+        reservation.noteWritten(upTo: end)
+        file.extend(to: end)
+    }
+
+    /// Checks the length and the space of the next `count` bytes; gives where they will end.
+    private func admit(_ count: Int64) async throws(StoreError) -> Int64 {
+        let (phase, written, total) = state.withLock { ($0.phase, $0.written, $0.total) }
+        guard phase == .writing else { throw StoreError.closed }
+        let end = written + count
+        if let total, end > total {
+            await breakOff()
+            throw StoreError.wrongSize(expected: total, actual: end)
+        }
+        guard let needed = SpaceLedger.charge(for: end) else { throw StoreError.full }
+        let held = reservation.bytes
+        if needed > held { try await widen(from: held, to: needed) }
+        return end
+    }
+
+    private func widen(from held: Int64, to needed: Int64) async throws(StoreError) {
+        let step = max(needed - held, min(held, Self.stepMax))
+        do throws(StoreError) {
+            try await store.grow(reservation, by: step, for: digest)
+        } catch {
+            guard error == .full, step > needed - held else { throw error }
+            try await store.grow(reservation, by: needed - held, for: digest)
+        }
+    }
+
+    private func write(_ chunk: Chunk, _ offset: Int64) throws(Errno) {
+        try state.withLock { state throws(Errno) in
+            try chunk.withBytes { bytes throws(Errno) in
+                try System.pwriteAll(file.fd, bytes, at: offset)
+                state.hash.update(bytes)
+            }
+            state.written = offset + Int64(chunk.count)
+        }
+    }
+
+    // MARK: - Ending
+
+    /// Compares the digest and commits; gives the size.
+    ///
+    /// `.mismatch` or `.wrongSize`: `file` has failed and nothing is kept. Other errors: nothing is
+    /// kept either, but if `file` is complete its bytes are verified and its readers get all of
+    /// them. Order: verify, let readers have the end, fdatasync, rename, fsync of the directory,
+    /// index (DUR-1); nothing is tried twice (DUR-2).
+    package func finish() async throws(StoreError) -> Int64 {
+        guard state.withLock({ $0.phase }) == .writing else {
+            await abandon()
+            throw StoreError.closed
+        }
+        do throws(StoreError) {
+            let size = try await verify()
+            try await commit(size)
+            await end()
+            return size
+        } catch {
+            if case .mismatch = error { store.report(.mismatch(digest)) }
+            if case .io(let errno) = error { store.report(.failed(errno)) }
+            file.fail()
+            await remove()
+            await end()
+            throw error
+        }
+    }
+
+    /// Gives up: readers are cut, the partial file is unlinked, its space is free.
+    ///
+    /// Harmless after the end.
+    package func abandon() async {
+        let phase = state.withLock { $0.phase }
+        if phase == .ended { return }
+        file.fail()
+        if phase == .writing { await remove() }
+        await end()
+    }
+
+    private func verify() async throws(StoreError) -> Int64 {
+        let outcome = await store.workers.run {
+            self.state.withLock { state in
+                (size: state.written, total: state.total, digest: state.hash.finalize())
+            }
+        }
+        if let total = outcome.total, total != outcome.size {
+            throw StoreError.wrongSize(expected: total, actual: outcome.size)
+        }
+        guard outcome.digest == digest else {
+            throw StoreError.mismatch(expected: digest, actual: outcome.digest)
+        }
+        file.complete()
+        return outcome.size
+    }
+
+    private func commit(_ size: Int64) async throws(StoreError) {
+        let (digest, file) = (digest, file)
+        let disk = try await store.run { _ throws(Errno) in
+            try System.fdatasync(file.fd)
+            return Int64(try System.fstat(file.fd).st_blocks) * 512
+        }
+        try await store.indexed { index throws(IndexError) in
+            try await index.announce(digest, disk: disk)
+        }
+        let known = try await publish()
+        store.ledger.setDirectories(store.layout.directoryBytes)
+        if known {
+            store.marks.mark(digest)
+            // Only a trace of this writer: a row that stays is looked at by the next start.
+            try? await store.index.settle([digest])
+        } else {
+            try await record(size, disk)
+            store.files.insertPublished(file, as: digest)
+        }
+    }
+
+    /// True if the digest was stored meanwhile; then this file is dropped for the one that is.
+    private func publish() async throws(StoreError) -> Bool {
+        let (digest, name) = (digest, name)
+        let row = try await store.indexed { index throws(IndexError) in try index.blob(digest) }
+        return try await store.run { layout throws(Errno) in
+            if try layout.publish(name, as: digest, known: row?.size) { return false }
+            try layout.unlinkPartial(name)
+            return true
+        }
+    }
+
+    private func record(_ size: Int64, _ disk: Int64) async throws(StoreError) {
+        let (digest, stamp) = (digest, store.marks.stamp())
+        do throws(StoreError) {
+            let added = try await store.indexed { index throws(IndexError) in
+                try await index.record(blob: digest, size: size, disk: disk, stamp: stamp)
+            }
+            store.ledger.commit(added)
+            store.ledger.settleStray(digest)
+        } catch {
+            // Published but unknown: not kept. If this fails too it is still listed as pending.
+            if (try? store.index.blob(digest)) == .some(nil) {
+                try? await store.run { layout throws(Errno) in try layout.unlink(digest) }
+            }
+            throw error
+        }
+    }
+
+    private func breakOff() async {
+        let wasWriting = state.withLock { state in
+            defer { if state.phase == .writing { state.phase = .broken } }
+            return state.phase == .writing
+        }
+        if wasWriting { await remove() }
+    }
+
+    private func remove() async {
+        let name = self.name
+        // Gone already after a rename; else swept at the next start.
+        try? await store.run { layout throws(Errno) in try layout.unlinkPartial(name) }
+    }
+
+    private func end() async {
+        state.withLock { $0.phase = .ended }
+        reservation.release()
+        store.files.removeWriter(digest)
+    }
+}
+
+extension BlobStore {
+    /// Stores bytes that are all in memory, a manifest, through the same door.
+    package func put(_ bytes: [UInt8], as digest: Digest) async throws(StoreError) {
+        if await open(digest) != nil { return }
+        let writer = try await writer(for: digest, size: Int64(bytes.count))
+        do throws(StoreError) {
+            if !bytes.isEmpty { try await writer.append(Chunk(bytes)) }
+        } catch {
+            await writer.abandon()
+            throw error
+        }
+        _ = try await writer.finish()
+    }
+}

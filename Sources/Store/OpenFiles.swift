@@ -1,0 +1,144 @@
+import OCI
+import Reactor
+import Synchronization
+
+/// The complete files that are open now, and which digests are being written or given up.
+///
+/// Every complete file that was handed out stays in here until nobody else holds it, so that an
+/// eviction knows what is in use; of those that nobody uses, at most `idleMax` are kept open.
+final class OpenFiles: Sendable {
+    private struct State {
+        var files: [Digest: GrowingFile] = [:]
+        var order = RecencyList<Digest>()
+        var writers: [Digest: Int] = [:]
+        var doomed: Set<Digest> = []
+        /// Counts evictions, so that somebody who looked before one knows to look again.
+        var epoch: UInt64 = 0
+    }
+
+    /// How many files in use are passed over, at most, to find one to close.
+    private static let searchMax = 16
+
+    private let idleMax: Int
+    private let state = Mutex(State())
+
+    init(idleMax: Int) {
+        self.idleMax = max(idleMax, 1)
+    }
+
+    var count: Int { state.withLock { $0.files.count } }
+    var epoch: UInt64 { state.withLock { $0.epoch } }
+
+    /// The open file of `digest`, made the most recently used.
+    func file(_ digest: Digest) -> GrowingFile? {
+        state.withLock { state in
+            guard let file = state.files[digest] else { return nil }
+            state.order.touch(digest)
+            return file
+        }
+    }
+
+    /// Keeps a file that was opened after `epoch` was read, and gives the one to use.
+    ///
+    /// An earlier one if somebody was faster; nil if an eviction came in between, so that the
+    /// caller looks again.
+    func insert(_ file: GrowingFile, as digest: Digest, since epoch: UInt64) -> GrowingFile? {
+        var closing: [GrowingFile] = []
+        let kept = state.withLock { state -> GrowingFile? in
+            guard state.epoch == epoch, !state.doomed.contains(digest) else { return nil }
+            return Self.keep(file, digest, &state, idleMax, &closing)
+        }
+        closing.removeAll()
+        return kept
+    }
+
+    /// Keeps the file that was just published by its writer, which protects it from eviction.
+    func insertPublished(_ file: GrowingFile, as digest: Digest) {
+        var closing: [GrowingFile] = []
+        state.withLock { _ = Self.keep(file, digest, &$0, idleMax, &closing) }
+        closing.removeAll()
+    }
+
+    private static func keep(
+        _ file: GrowingFile, _ digest: Digest, _ state: inout State, _ idleMax: Int,
+        _ closing: inout [GrowingFile]
+    ) -> GrowingFile {
+        state.order.touch(digest)
+        if let earlier = state.files[digest] { return earlier }
+        state.files[digest] = file
+        var passed = 0
+        while state.files.count > idleMax, passed < searchMax, let oldest = state.order.oldest {
+            if isIdle(oldest, &state), let closed = state.files.removeValue(forKey: oldest) {
+                state.order.remove(oldest)
+                // Closed by the caller, outside of the lock.
+                closing.append(closed)
+            } else {
+                state.order.touch(oldest)
+                passed += 1
+            }
+        }
+        return file
+    }
+
+    /// Whether nobody but this table holds the file, and no body is being sent from it.
+    private static func isIdle(_ digest: Digest, _ state: inout State) -> Bool {
+        guard let place = state.files.index(forKey: digest) else { return true }
+        guard isKnownUniquelyReferenced(&state.files.values[place]) else { return false }
+        return state.files.values[place].readers == 0
+    }
+
+    // MARK: - Writers and evictions
+
+    func addWriter(_ digest: Digest) {
+        state.withLock { $0.writers[digest, default: 0] += 1 }
+    }
+
+    func removeWriter(_ digest: Digest) {
+        state.withLock { state in
+            guard let count = state.writers[digest] else { return }
+            state.writers[digest] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    func isWritten(_ digest: Digest) -> Bool { state.withLock { $0.writers[digest] != nil } }
+
+    var written: [Digest] { state.withLock { Array($0.writers.keys) } }
+
+    /// Marks all of `digests` as given up and closes their files; false, and nothing done, if one
+    /// of them is being read or written.
+    func claim(_ digests: [Digest]) -> Bool {
+        var closing: [GrowingFile] = []
+        let claimed = state.withLock { state -> Bool in
+            for digest in digests {
+                if state.writers[digest] != nil || !Self.isIdle(digest, &state) { return false }
+            }
+            for digest in digests {
+                if let file = state.files.removeValue(forKey: digest) { closing.append(file) }
+                state.order.remove(digest)
+                state.doomed.insert(digest)
+            }
+            state.epoch &+= 1
+            return true
+        }
+        closing.removeAll()
+        return claimed
+    }
+
+    /// The files of `digests` are unlinked, or stay after all.
+    func unclaim(_ digests: [Digest]) {
+        state.withLock { state in
+            for digest in digests { state.doomed.remove(digest) }
+            state.epoch &+= 1
+        }
+    }
+
+    /// Forgets an open file whose bytes are not to be trusted any more.
+    func drop(_ digest: Digest) {
+        let dropped = state.withLock { state in
+            state.order.remove(digest)
+            state.epoch &+= 1
+            return state.files.removeValue(forKey: digest)
+        }
+        _ = dropped
+    }
+}

@@ -1,0 +1,61 @@
+package import Index
+package import OCI
+package import Reactor
+import Synchronization
+
+/// Uses that have not reached the index yet: a hit costs a dictionary entry, not a write.
+package final class RecencyMarks: Sendable {
+    /// Different digests remembered between two flushes; more are not marked.
+    package static let marksMax = 65_536
+
+    private struct State {
+        var marks: [Digest: Int64] = [:]
+        var newest: Int64
+    }
+
+    private let clock: LoopClock
+    private let state: Mutex<State>
+
+    /// `newest` is the newest stamp that the index has.
+    package init(clock: LoopClock, newest: Int64) {
+        self.clock = clock
+        state = Mutex(State(newest: newest))
+    }
+
+    /// A stamp that is newer than all before: wall microseconds that never run backwards (OPS-4).
+    package func stamp() -> Int64 {
+        let now = clock.wallSeconds.multipliedReportingOverflow(by: 1_000_000)
+        return state.withLock { Self.next(&$0, now.overflow ? 0 : now.partialValue) }
+    }
+
+    private static func next(_ state: inout State, _ now: Int64) -> Int64 {
+        // A stamp at the end of time can only come from a forged index; then order stops.
+        let following = state.newest == .max ? Int64.max : state.newest + 1
+        state.newest = max(now, following)
+        return state.newest
+    }
+
+    /// Remembers that `digest` was used now.
+    package func mark(_ digest: Digest) {
+        let now = clock.wallSeconds.multipliedReportingOverflow(by: 1_000_000)
+        state.withLock { state in
+            guard state.marks.count < Self.marksMax || state.marks[digest] != nil else { return }
+            state.marks[digest] = Self.next(&state, now.overflow ? 0 : now.partialValue)
+        }
+    }
+
+    /// Takes all marks out, oldest first.
+    package func take() -> [UseMark] {
+        let marks = state.withLock { state in
+            defer { state.marks.removeAll(keepingCapacity: true) }
+            return state.marks
+        }
+        return marks.map { UseMark(digest: $0.key, stamp: $0.value) }
+            .sorted { $0.stamp < $1.stamp }
+    }
+
+    /// Seconds since the use that `stamp` stands for; a stamp in the future counts as now.
+    package func idleSeconds(since stamp: Int64) -> Int64 {
+        max(0, clock.wallSeconds &- stamp / 1_000_000)
+    }
+}

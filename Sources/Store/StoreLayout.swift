@@ -1,0 +1,262 @@
+import Glibc
+import Linux
+import OCI
+import Synchronization
+
+/// Where everything lies below the store's root; the only type that makes paths.
+///
+/// ```
+/// <root>/                      0700, held open; everything is opened beneath it (LOC-2)
+///   lock                       flock: one instance per store (DUR-8)
+///   index.db, -wal, -shm       see ContentIndex
+///   partial/<n>                growing files, one per fetch
+///   blobs/sha256/ab/<hex>      complete, verified, never modified
+///   blobs/sha512/ab/<hex>
+/// ```
+///
+/// All of it blocks: for workers and for the start only, except `openCached`.
+final class StoreLayout: Sendable {
+    static let partial = "partial"
+    static let lock = "lock"
+
+    let path: String
+    private let root: FileDescriptor
+    private let partialDirectory: FileDescriptor
+    /// Held as long as this object lives; the kernel lets go of the lock with it.
+    private let lockFile: FileDescriptor
+    private let counter = Atomic<UInt64>(0)
+    private let directories: Mutex<Directories>
+    /// Whether the root could be read by others and was closed to them (LOC-1).
+    let permissionsFixed: Bool
+
+    private struct Directories {
+        var disk: [String: Int64] = [:]
+        var total: Int64 = 0
+        /// Shards whose entry in the parent is known to be on disk.
+        var synced: Set<String> = []
+
+        mutating func note(_ path: String, _ bytes: Int64) {
+            total += bytes - (disk.updateValue(bytes, forKey: path) ?? 0)
+        }
+    }
+
+    /// Makes what is missing and takes the lock.
+    init(path: String) throws(StoreError) {
+        do throws(Errno) {
+            try Self.makeDirectories(path)
+            let root = try System.open(path, O_RDONLY | O_DIRECTORY)
+            let status = try System.fstat(root.raw)
+            permissionsFixed = status.st_mode & 0o077 != 0
+            if permissionsFixed { try System.fchmod(root.raw, 0o700) }
+            lockFile = try System.openat(root.raw, Self.lock, O_RDWR | O_CREAT)
+            self.root = root
+        } catch {
+            throw StoreError(error)
+        }
+        self.path = path
+        do throws(Errno) {
+            try System.flock(lockFile.raw, LOCK_EX | LOCK_NB)
+        } catch {
+            throw error.wouldBlock ? StoreError.locked(path: path) : StoreError(error)
+        }
+        do throws(Errno) {
+            for name in [Self.partial, "blobs", "blobs/sha256", "blobs/sha512"] {
+                try Self.makeDirectory(root.raw, name)
+            }
+            partialDirectory = try System.openat(root.raw, Self.partial, O_RDONLY | O_DIRECTORY)
+            try System.fsync(root.raw)
+        } catch {
+            throw StoreError(error)
+        }
+        directories = Mutex(Directories())
+    }
+
+    private static func makeDirectories(_ path: String) throws(Errno) {
+        var made = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            made += "/" + part
+            try makeDirectory(AT_FDCWD, made)
+        }
+    }
+
+    @discardableResult
+    private static func makeDirectory(
+        _ directory: Int32, _ path: String
+    ) throws(Errno) -> Bool {
+        do throws(Errno) {
+            try System.mkdirat(directory, path)
+            return true
+        } catch {
+            // A parent may be there and not be ours to make: what matters is that it is there.
+            if error.code == EEXIST { return false }
+            if (try? System.fstatat(directory, path)) != nil { return false }
+            throw error
+        }
+    }
+
+    // MARK: - Paths
+
+    static func shard(_ digest: Digest) -> String {
+        shard(digest.algorithm, digest.withBytes { $0[0] })
+    }
+
+    static func shard(_ algorithm: Digest.Algorithm, _ first: UInt8) -> String {
+        let digits = String(first, radix: 16)
+        return "blobs/\(algorithm.name)/\(digits.count == 1 ? "0" : "")\(digits)"
+    }
+
+    static func path(_ digest: Digest) -> String { "\(shard(digest))/\(digest.hex)" }
+
+    // MARK: - Growing files
+
+    /// A name below `partial/` that is used for nothing else in this run.
+    func makePartialName() -> String {
+        String(counter.wrappingAdd(1, ordering: .relaxed).newValue)
+    }
+
+    /// Makes an empty growing file.
+    func createPartial(_ name: String) throws(Errno) -> FileDescriptor {
+        try System.openat(partialDirectory.raw, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+    }
+
+    func unlinkPartial(_ name: String) throws(Errno) {
+        try System.unlinkat(partialDirectory.raw, name)
+    }
+
+    /// Removes all growing files of an earlier run; says how many there were (DUR-5).
+    func sweepPartial() throws(Errno) -> Int {
+        let names = try System.entries(of: partialDirectory.raw)
+        for name in names { try System.unlinkat(partialDirectory.raw, name) }
+        return names.count
+    }
+
+    // MARK: - Complete files
+
+    /// Opens a complete file without waiting for a disk, else throws EAGAIN; for loops.
+    func openCached(_ digest: Digest) throws(Errno) -> FileDescriptor {
+        try System.openCached(root.raw, Self.path(digest))
+    }
+
+    func open(_ digest: Digest) throws(Errno) -> FileDescriptor {
+        try System.openat(root.raw, Self.path(digest), O_RDONLY)
+    }
+
+    /// Status of a complete file; ENOENT if it is not there.
+    func status(_ digest: Digest) throws(Errno) -> stat {
+        try System.fstatat(root.raw, Self.path(digest))
+    }
+
+    func unlink(_ digest: Digest) throws(Errno) {
+        try System.unlinkat(root.raw, Self.path(digest))
+    }
+
+    /// Removes a file of a shard whose name is no digest.
+    func unlink(_ name: String, shard: String) throws(Errno) {
+        try System.unlinkat(root.raw, "\(shard)/\(name)")
+    }
+
+    /// Moves a verified and synced growing file to its place and syncs the directory (DUR-1).
+    ///
+    /// False, and nothing moved, if a file of size `known` is there already: the one the index
+    /// knows. Any other that is in the way is a leftover that nobody verified, and is replaced.
+    func publish(_ name: String, as digest: Digest, known: Int64?) throws(Errno) -> Bool {
+        let shard = Self.shard(digest)
+        let directory = try openShard(shard)
+        do throws(Errno) {
+            try System.renameNoReplace(
+                partialDirectory.raw, name, directory.raw, digest.hex)
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            let there = try System.fstatat(directory.raw, digest.hex)
+            if Int64(there.st_size) == known { return false }
+            try System.renameat(partialDirectory.raw, name, directory.raw, digest.hex)
+        }
+        do throws(Errno) {
+            try System.fsync(directory.raw)
+        } catch {
+            // Not certain to survive: it must not be there at all (DUR-2).
+            try System.unlinkat(directory.raw, digest.hex)
+            throw error
+        }
+        measure(shard, directory.raw)
+        measure(Self.partial, partialDirectory.raw)
+        return true
+    }
+
+    /// Opens a shard directory, made if needed; its entry in the parent is on disk afterwards.
+    private func openShard(_ shard: String) throws(Errno) -> FileDescriptor {
+        try Self.makeDirectory(root.raw, shard)
+        if !directories.withLock({ $0.synced.contains(shard) }) {
+            // Made by this process or by one that crashed before it could sync: once either way.
+            let parent = String(shard.dropLast(3))
+            let descriptor = try System.openat(root.raw, parent, O_RDONLY | O_DIRECTORY)
+            try System.fsync(descriptor.raw)
+            measure(parent, descriptor.raw)
+            directories.withLock { _ = $0.synced.insert(shard) }
+        }
+        return try System.openat(root.raw, shard, O_RDONLY | O_DIRECTORY)
+    }
+
+    /// Names in a shard; empty if there is no such shard.
+    func names(inShard shard: String) throws(Errno) -> [String] {
+        do throws(Errno) {
+            let directory = try System.openat(root.raw, shard, O_RDONLY | O_DIRECTORY)
+            measure(shard, directory.raw)
+            return try System.entries(of: directory.raw)
+        } catch {
+            if error.code == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    // MARK: - Disk
+
+    /// What all directories take, in bytes; they never shrink, so each is measured when it changed.
+    var directoryBytes: Int64 { directories.withLock { $0.total } }
+
+    private func measure(_ path: String, _ fd: Int32) {
+        guard let status = try? System.fstat(fd) else { return }
+        directories.withLock { $0.note(path, Int64(status.st_blocks) * 512) }
+    }
+
+    /// Measures every directory, and what else lies in the root; gives the latter's sum.
+    func measureAll() throws(Errno) -> Int64 {
+        measure(".", root.raw)
+        measure(Self.partial, partialDirectory.raw)
+        for name in ["blobs", "blobs/sha256", "blobs/sha512"] {
+            let directory = try System.openat(root.raw, name, O_RDONLY | O_DIRECTORY)
+            measure(name, directory.raw)
+            guard name != "blobs" else { continue }
+            for shard in try System.entries(of: directory.raw) {
+                let status = try System.fstatat(directory.raw, shard)
+                directories.withLock {
+                    $0.note("\(name)/\(shard)", Int64(status.st_blocks) * 512)
+                }
+            }
+        }
+        let own: Set = [Self.partial, Self.lock, "blobs"]
+        var others: Int64 = 0
+        for name in try System.entries(of: root.raw)
+        where !own.contains(name) && !["index.db", "index.db-wal", "index.db-shm"].contains(name) {
+            others += Int64(try System.fstatat(root.raw, name).st_blocks) * 512
+        }
+        return others
+    }
+
+    /// Size of the file system and what is left of it for this user, in bytes.
+    func fileSystem() throws(Errno) -> (total: Int64, available: Int64) {
+        let status = try System.fstatvfs(root.raw)
+        let unit = Int64(status.f_frsize)
+        return (
+            Int64(clamping: status.f_blocks).multipliedClamping(by: unit),
+            Int64(clamping: status.f_bavail).multipliedClamping(by: unit)
+        )
+    }
+}
+
+extension Int64 {
+    fileprivate func multipliedClamping(by factor: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+}

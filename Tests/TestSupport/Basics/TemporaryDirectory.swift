@@ -1,0 +1,44 @@
+import Glibc
+
+/// A directory that is removed, with all in it, when its last owner lets go.
+package final class TemporaryDirectory: Sendable {
+    package let path: String
+
+    /// Makes `cistern-test-XXXXXX` under `$CISTERN_TEST_TMPDIR`, `$TMPDIR` or `/tmp`.
+    package init() throws {
+        let base = environment("CISTERN_TEST_TMPDIR") ?? environment("TMPDIR") ?? "/tmp"
+        var template = Array("\(base)/cistern-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw TestFailure("mkdtemp in \(base): \(String(cString: strerror(errno)))")
+        }
+        path = template.withUnsafeBufferPointer { buffer in
+            buffer.baseAddress.map { String(cString: $0) } ?? ""
+        }
+    }
+
+    deinit { Files.removeTree(path) }
+
+    /// The path of a name below this directory.
+    package func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// Makes a directory below this one, parents included, and gives its path.
+    package func directory(_ name: String) throws -> String {
+        let full = file(name)
+        try Files.makeDirectories(full)
+        return full
+    }
+
+    /// Writes a text file below this directory and gives its path.
+    @discardableResult
+    package func write(_ name: String, _ text: String, mode: UInt32 = 0o644) throws -> String {
+        let full = file(name)
+        try Files.write(full, Array(text.utf8), mode: mode)
+        return full
+    }
+}
+
+/// The value of an environment variable that is set and not empty.
+package func environment(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+}
