@@ -179,7 +179,7 @@ final class Transfer {
         stall?.restart(received: received)
         // Delivers what libcurl holds back before it returns.
         if let easy, curl_easy_pause(easy.handle, CURLPAUSE_CONT) != CURLE_OK {
-            end(.failure(failure ?? .reset))
+            end(.failure(isDiscarded ? .cancelled : failure ?? .reset))
         }
         pool.multi.settle()
     }

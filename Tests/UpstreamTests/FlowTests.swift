@@ -112,6 +112,37 @@ import Testing
             })
     }
 
+    @Test func aClientThatIsGoneLeavesNothingOpen() async throws {
+        let loop = try EventLoop.start(name: "upstream")
+        defer { loop.stop() }
+        try await withServer(
+            { request in
+                request.target.contains("/a/") ? Self.large(64) : Step.response(200, "x")
+            },
+            { server in
+                let settings = UpstreamSettings(
+                    registry: "x", base: try #require(RemoteURL(parsing: server.url)))
+                for _ in 0..<5 {
+                    let upstream = try CurlUpstream(settings, loop: loop)
+                    _ = try await upstream.send(UpstreamRequest(.get, .layer("b")))
+                    _ = try await upstream.send(UpstreamRequest(.get, .layer("a"))).body.next()
+                }
+                // The clean-up runs on the loop, after the last reference is gone.
+                var turns = 0
+                while server.openConnections > 0, turns < 5000 {
+                    await withCheckedContinuation { continuation in
+                        loop.spawn {
+                            await loop.sleep(for: .milliseconds(1))
+                            continuation.resume()
+                        }
+                    }
+                    turns += 1
+                }
+                #expect(server.openConnections == 0)
+                #expect(server.connections > 0)
+            })
+    }
+
     @Test func aHundredAtOnceShareTheSlots() async throws {
         let running = Mutex((now: 0, most: 0))
         try await withServer(

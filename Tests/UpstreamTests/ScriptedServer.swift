@@ -92,6 +92,8 @@ final class ScriptedServer: @unchecked Sendable {
 
     var connections: Int { state.withLock { $0.connections } }
 
+    var openConnections: Int { state.withLock { $0.open.count } }
+
     /// Ends everything and waits for all threads.
     func stop() {
         state.withLock { state in
