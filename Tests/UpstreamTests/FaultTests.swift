@@ -4,14 +4,6 @@ import Testing
 
 @testable import Upstream
 
-/// Times of a tenth of a second, so that a test of each takes no longer.
-private func hasty(_ settings: inout UpstreamSettings) {
-    settings.timeouts.connect = .milliseconds(300)
-    settings.timeouts.tls = .milliseconds(150)
-    settings.timeouts.firstByte = .milliseconds(100)
-    settings.timeouts.stall = .milliseconds(120)
-}
-
 /// Heads that no response may begin with.
 enum OddHead: CaseIterable {
     case manyFields, longField, endlessField, manyBytes, manyInterim, folded, control, switching
@@ -154,7 +146,8 @@ enum OddHead: CaseIterable {
     // MARK: - Time (UP-2)
 
     @Test func silenceAfterTheRequestTimesOut() async throws {
-        #expect(try await failure([.silence], hasty) == .timeout(.firstByte))
+        let error = try await failure([.silence]) { $0.timeouts.firstByte = .milliseconds(100) }
+        #expect(error == .timeout(.firstByte))
     }
 
     @Test func silenceInsideTheHeadTimesOut() async throws {
@@ -182,7 +175,9 @@ enum OddHead: CaseIterable {
         try await withServer(
             greeting: [.silence], { _ in [] },
             { server in
-                let harness = try Harness("https://127.0.0.1:\(server.port)", hasty)
+                let harness = try Harness("https://127.0.0.1:\(server.port)") {
+                    $0.timeouts.tls = .milliseconds(150)
+                }
                 defer { harness.stop() }
                 let error = await harness.failure(of: .layer("a"))
                 #expect(error == .timeout(.tls))
@@ -191,7 +186,8 @@ enum OddHead: CaseIterable {
 
     @Test func aBodyThatStallsIsCut() async throws {
         let steps: [Step] = [.head(200, ["Content-Length": "10"]), .send("123"), .silence]
-        #expect(try await failure(steps, hasty) == .stalled)
+        let error = try await failure(steps) { $0.timeouts.stall = .milliseconds(120) }
+        #expect(error == .stalled)
     }
 
     @Test func aConsumerThatTakesItsTimeIsNoStall() async throws {
@@ -203,13 +199,13 @@ enum OddHead: CaseIterable {
                     + [Step](repeating: .sendBytes(chunk), count: megabytes)
             },
             { server in
-                let harness = try Harness(server.url, hasty)
+                let harness = try Harness(server.url) { $0.timeouts.stall = .milliseconds(300) }
                 defer { harness.stop() }
                 let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
-                // Three windows pass without anybody asking for a byte.
+                // Two windows pass without anybody asking for a byte.
                 await withCheckedContinuation { continuation in
                     harness.loop.spawn { [loop = harness.loop] in
-                        await loop.sleep(for: .milliseconds(400))
+                        await loop.sleep(for: .milliseconds(700))
                         continuation.resume()
                     }
                 }
