@@ -3,6 +3,7 @@ import HTTP
 import Linux
 import Reactor
 import Server
+import Telemetry
 import Testing
 
 /// Limits, timeouts and the drain.

@@ -2,6 +2,7 @@ import HTTP
 import Linux
 import Reactor
 import Server
+import Telemetry
 import Testing
 
 /// Requests in all shapes that a socket can give them.

@@ -4,6 +4,7 @@ import Linux
 import Reactor
 import Server
 import Synchronization
+import Telemetry
 import Testing
 
 /// What a closure answers.
