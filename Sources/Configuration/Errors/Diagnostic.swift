@@ -17,12 +17,6 @@ package struct Diagnostic: Sendable, Equatable, CustomStringConvertible {
     /// What to do about it.
     package var help: String?
 
-    /// One line with the place, for the log.
-    package var summary: String {
-        let place = location.map { "\($0.name): " } ?? ""
-        return "\(place)\(message)" + (help.map { "; \($0)" } ?? "")
-    }
-
     /// Several lines as a compiler writes them, without a line end.
     package var description: String {
         var lines = ["\(severity.rawValue)[\(code)]: \(message)"]
