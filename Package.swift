@@ -16,8 +16,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let argumentParser = Target.Dependency.product(
@@ -73,7 +76,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: settings),
         tests("LinuxTests", ["Linux", "TestSupport"]),
         tests("ReactorTests", ["Linux", "Reactor", "TestSupport"]),
-        tests("HTTPTests", ["HTTP", "TestSupport"]),
+        tests("HTTPTests", ["HTTP", "TestSupport"], exclude: ["Corpus"]),
         tests("OCITests", ["OCI", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "TestSupport"]),
         tests("IndexTests", ["Index", "OCI", "Linux", "Reactor", "TestSupport"]),

@@ -48,11 +48,6 @@ package struct HeaderFields: Sendable {
         entries.contains { matches($0, name) }
     }
 
-    /// Calls `body` with each field in order, names in the case they were written.
-    package func forEach(_ body: (_ name: String, _ value: String) -> Void) {
-        for entry in entries { body(text(entry.nameStart, entry.nameCount), value(of: entry)) }
-    }
-
     /// Adds a field; `false` and no field if the name is no token or the value has a control byte.
     @discardableResult
     package mutating func append(_ name: String, _ value: String) -> Bool {
@@ -134,11 +129,11 @@ package struct HeaderFields: Sendable {
         Int(start)..<(Int(start) + Int(count))
     }
 
-    private func text(_ start: Int32, _ count: Int32) -> String {
+    fileprivate func text(_ start: Int32, _ count: Int32) -> String {
         String(decoding: storage[range(start, count)], as: UTF8.self)
     }
 
-    private func value(of entry: Entry) -> String {
+    fileprivate func value(of entry: Entry) -> String {
         text(entry.valueStart, entry.valueCount)
     }
 
@@ -151,6 +146,27 @@ package struct HeaderFields: Sendable {
         }
         return true
     }
+}
+
+extension HeaderFields: Sequence {
+    /// The fields in order, names in the case they were written.
+    package struct Iterator: IteratorProtocol {
+        private let fields: HeaderFields
+        private var index = 0
+
+        init(_ fields: HeaderFields) {
+            self.fields = fields
+        }
+
+        package mutating func next() -> (name: String, value: String)? {
+            guard index < fields.entries.count else { return nil }
+            let entry = fields.entries[index]
+            index += 1
+            return (fields.text(entry.nameStart, entry.nameCount), fields.value(of: entry))
+        }
+    }
+
+    package func makeIterator() -> Iterator { Iterator(self) }
 }
 
 extension HeaderFields: ExpressibleByDictionaryLiteral {

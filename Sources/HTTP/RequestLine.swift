@@ -1,5 +1,5 @@
 /// The first line of a request: `METHOD SP target SP HTTP/1.x CRLF`, single spaces (RFC 9112 §3).
-struct RequestLine {
+struct RequestLine: Sendable {
     let method: Method
     let targetStart: Int
     let targetEnd: Int
@@ -12,10 +12,10 @@ struct RequestLine {
     /// The length of `HTTP/1.1`.
     private static let versionCount = 8
 
-    /// Reads the line at the start of a complete head.
+    /// Reads a complete line, its CRLF included.
     init(_ bytes: Span<UInt8>) throws(RequestError) {
         let end = Bytes.index(of: UInt8(ascii: "\r"), in: bytes, from: 0, to: bytes.count)
-        guard end + 1 < bytes.count, bytes[end + 1] == UInt8(ascii: "\n") else {
+        guard end + 2 == bytes.count, bytes[end + 1] == UInt8(ascii: "\n") else {
             throw .badRequestLine
         }
         if Self.has(Self.preface, bytes, at: 0) { throw .http2Preface }

@@ -19,6 +19,8 @@ package struct RequestParser: Sendable {
         var fields = 0
         /// Complete lines so far, the request line included.
         var lines = 0
+        /// The request line, read as soon as it is complete: what is no HTTP is answered at once.
+        var requestLine: RequestLine?
     }
 
     package init(limits: ParserLimits = ParserLimits()) {
@@ -33,10 +35,10 @@ package struct RequestParser: Sendable {
         _ bytes: UnsafeRawBufferPointer
     ) throws(RequestError) -> (head: RequestHead, consumed: Int)? {
         let span = Span<UInt8>(_unsafeElements: bytes.bindMemory(to: UInt8.self))
-        guard let end = try findEnd(span) else { return nil }
+        guard let end = try findEnd(span), let line = progress.requestLine else { return nil }
         let start = progress.start
         progress = Progress()
-        return (try Self.head(span.extracting(start..<end), limits: limits), end)
+        return (try Self.head(span.extracting(start..<end), line, limits: limits), end)
     }
 
     /// The length of the head if it is complete.
@@ -56,7 +58,11 @@ package struct RequestParser: Sendable {
             }
             if feed - 1 == progress.line { return feed + 1 }
             progress.lines += 1
-            if progress.lines == 1 { progress.fields = feed + 1 }
+            if progress.lines == 1 {
+                progress.fields = feed + 1
+                progress.requestLine = try RequestLine(
+                    bytes.extracting(progress.start..<(feed + 1)))
+            }
             guard progress.lines - 1 <= limits.fieldsMax else { throw .tooManyFields }
             progress.line = feed + 1
             progress.searched = feed + 1
@@ -92,9 +98,8 @@ package struct RequestParser: Sendable {
 
     /// Reads a complete head, whose lines all end in CRLF and whose last line is empty.
     private static func head(
-        _ bytes: Span<UInt8>, limits: ParserLimits
+        _ bytes: Span<UInt8>, _ line: RequestLine, limits: ParserLimits
     ) throws(RequestError) -> RequestHead {
-        let line = try RequestLine(bytes)
         let target = try TargetReader.read(
             bytes, from: line.targetStart, to: line.targetEnd, method: line.method, limits: limits)
         var fields = FieldReader()

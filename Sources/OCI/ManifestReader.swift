@@ -8,10 +8,13 @@ struct ManifestReader {
     private let announced: String?
 
     /// Every top-level key that a client gives a meaning.
-    private static let knownKeys = [
+    private static let knownKeys: Set<String> = [
         "schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "blobs",
         "subject", "annotations", "fsLayers",
     ]
+    private static let foldedKeys = Set(knownKeys.map(folded))
+    /// The longest a key can be that folds to a known one: its letters take three bytes at most.
+    private static let lookalikeBytesMax = 3 * 13
 
     /// Types that say nothing, as a plain file server sends them.
     private static let genericTypes: Set<String> = [
@@ -47,26 +50,28 @@ struct ManifestReader {
     /// Go's JSON reader, which most clients use, matches keys in any case: `Manifests` would be an
     /// index to it and nothing at all to others.
     private func refuseLookalikes(_ members: [JSONMember]) throws(ManifestError) {
-        for member in members where !Self.knownKeys.contains(member.key) {
-            let folded = Self.folded(member.key)
-            for known in Self.knownKeys where folded == Self.folded(known) {
-                throw .ambiguous("a key differs from \(known) only by case")
-            }
+        for member in members
+        where member.key.utf8.count <= Self.lookalikeBytesMax
+            && Self.foldedKeys.contains(Self.folded(member.key))
+            && !Self.knownKeys.contains(member.key)
+        {
+            throw .ambiguous("a key differs from a known one only by case")
         }
     }
 
     /// Simple case folding as far as Go's reader does it: ASCII, and the two letters that fold into it.
     private static func folded(_ key: String) -> String {
-        var text = ""
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(key.utf8.count)
         for scalar in key.unicodeScalars {
             switch scalar {
-            case "\u{17f}": text.append("s")
-            case "\u{212a}": text.append("k")
-            case "A"..."Z": text.unicodeScalars.append(Unicode.Scalar(UInt8(scalar.value | 0x20)))
-            default: text.unicodeScalars.append(scalar)
+            case "\u{17f}": bytes.append(UInt8(ascii: "s"))
+            case "\u{212a}": bytes.append(UInt8(ascii: "k"))
+            case "A"..."Z": bytes.append(UInt8(truncatingIfNeeded: scalar.value) | 0x20)
+            default: if let encoded = UTF8.encode(scalar) { bytes.append(contentsOf: encoded) }
             }
         }
-        return text
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func refuseSchema1(ownType: String?) throws(ManifestError) {

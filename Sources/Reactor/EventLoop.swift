@@ -12,38 +12,46 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: `inbox`, `thread` and `stopping` are what other threads may touch and
 /// are synchronised; everything else is touched on the loop's own thread only.
-package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+package final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// Jobs run between two looks at the sockets.
     static let jobsPerTurnMax = 512
 
     package let name: String
     package let clock: LoopClock
-    private let inbox = Mutex<[UnownedJob]>([])
+    private let inbox = Mutex<[LoopJob]>([])
     private let thread = Atomic<UInt>(0)
     private let stopping = Atomic<Bool>(false)
     private let wakeUpPending = Atomic<Bool>(false)
 
+    private let actors = ActorExecutor()
     private let poller: Poller?
     private var timers = TimerQueue()
-    private var ready: [UnownedJob] = []
+    private var ready: [LoopJob] = []
     private var readyHead = 0
     private var yielded: [UnsafeContinuation<Void, Never>] = []
     private var simulation: SeededGenerator?
     /// Called after each turn with the time it took, for the lag metric.
-    package var turnTook: ((Duration) -> Void)?
+    private let turnTook: (@Sendable (Duration) -> Void)?
 
-    private init(name: String, clock: LoopClock, poller: Poller?, seed: UInt64?) {
+    private init(
+        name: String, clock: LoopClock, poller: Poller?, seed: UInt64?,
+        turnTook: (@Sendable (Duration) -> Void)? = nil
+    ) {
+        self.turnTook = turnTook
         self.name = name
         self.clock = clock
         self.poller = poller
         simulation = seed.map { SeededGenerator(seed: $0) }
+        actors.serve(self)
     }
 
     /// A loop on a thread of its own.
     package static func start(
-        name: String, clock: LoopClock = .system
+        name: String, clock: LoopClock = .system,
+        turnTook: (@Sendable (Duration) -> Void)? = nil
     ) throws(Errno) -> EventLoop {
-        let loop = EventLoop(name: name, clock: clock, poller: try Poller(), seed: nil)
+        let loop = EventLoop(
+            name: name, clock: clock, poller: try Poller(), seed: nil, turnTook: turnTook)
         try Thread.start(name: name) { loop.run() }
         return loop
     }
@@ -62,8 +70,18 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     // MARK: - Executor
 
+    /// Takes a job of a task that prefers this loop and is in no actor.
     package func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
+        add(LoopJob(job: UnownedJob(job), isIsolated: false))
+    }
+
+    /// What actors that live on this loop name as their executor.
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(ordinary: actors)
+    }
+
+    /// Queues a job, whichever thread calls.
+    func add(_ job: LoopJob) {
         if isCurrent {
             ready.append(job)
         } else {
@@ -74,10 +92,6 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     package func checkIsolated() {
         precondition(isCurrent, "called off the loop \(name)")
-    }
-
-    package func isIsolatingCurrentContext() -> Bool? {
-        isCurrent
     }
 
     /// Starts a task that runs on this loop, whichever thread calls.
@@ -189,13 +203,23 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     private func runJobs(max: Int) {
         var count = 0
         while count < max, let job = nextJob() {
-            job.runSynchronously(
-                isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+            run(job)
             count += 1
         }
     }
 
-    private func nextJob() -> UnownedJob? {
+    /// A job runs as what it was queued as: run as an actor's, code outside actors would be queued
+    /// again at every call that may suspend.
+    private func run(_ job: LoopJob) {
+        if job.isIsolated {
+            job.job.runSynchronously(
+                isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        } else {
+            job.job.runSynchronously(on: asUnownedTaskExecutor())
+        }
+    }
+
+    private func nextJob() -> LoopJob? {
         guard readyHead < ready.count else {
             ready.removeAll(keepingCapacity: true)
             readyHead = 0

@@ -54,14 +54,20 @@ package final class Readiness {
     package func untilReadable(by deadline: Instant?) async -> Outcome {
         if canRead { return .ready }
         arm(deadline)
-        return await withUnsafeContinuation { reader = $0 }
+        return await withUnsafeContinuation {
+            // The call itself may have been queued, and the event come meanwhile.
+            if canRead { $0.resume(returning: .ready) } else { reader = $0 }
+        }
     }
 
     /// Suspends until the socket may be written, or `deadline` has passed.
     package func untilWritable(by deadline: Instant?) async -> Outcome {
         if canWrite { return .ready }
         arm(deadline)
-        return await withUnsafeContinuation { writer = $0 }
+        return await withUnsafeContinuation {
+            // The call itself may have been queued, and the event come meanwhile.
+            if canWrite { $0.resume(returning: .ready) } else { writer = $0 }
+        }
     }
 
     /// Ends a wait for reading at once, as if its time had passed: idle connections of a drain.

@@ -13,7 +13,7 @@ final class Acceptor {
 
     let listener: Listener
     private let handler: any RequestHandler
-    private unowned let state: ServerLoop
+    private let state: ServerLoop
     private let burst: Int
     private let descriptorMax: Int32
     private var watch: Watch?
@@ -32,7 +32,8 @@ final class Acceptor {
 
     func start() throws(Errno) {
         watch = try state.loop.watch(listener.descriptor.raw, [.read, .exclusive]) {
-            [unowned self] _ in acceptReady()
+            // The cycle keeps a serving server alive; `stop` breaks it.
+            [self] _ in acceptReady()
         }
     }
 
@@ -45,7 +46,7 @@ final class Acceptor {
 
     private func pause(for time: Duration) {
         stop()
-        resume = state.loop.timer(after: time) { [unowned self] in
+        resume = state.loop.timer(after: time) { [self] in
             do throws(Errno) {
                 try start()
             } catch {
@@ -55,8 +56,11 @@ final class Acceptor {
     }
 
     private func acceptReady() {
-        for _ in 0..<burst {
-            if state.ledger.isFull { return makeRoom() }
+        for count in 0..<burst {
+            if state.ledger.isFull {
+                // Only the event itself says that somebody waits; if more do, it comes again.
+                return count == 0 ? makeRoom() : ()
+            }
             do throws(Errno) {
                 guard let (raw, peer) = try System.accept(listener.descriptor.raw) else { return }
                 admit(FileDescriptor(owning: raw), peer)

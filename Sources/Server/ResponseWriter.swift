@@ -100,13 +100,13 @@ struct ResponseWriter {
 
     // MARK: - Before the head
 
-    /// Waits where a head would already promise what is not sure yet; false if it turned out bad.
+    /// Waits where a head would already promise what is not sure yet; false if the file is bad.
     ///
     /// HTTP/1.0 knows no chunks, and an empty body has no end that could be withheld (INT-1).
     private func isSourceReady(_ response: Response) async throws(Cut) -> Bool {
         guard case .file(let file, let range) = response.body, !isHead else { return true }
         let progress = file.progress
-        guard progress.phase == .growing else { return true }
+        guard progress.phase == .growing else { return progress.phase == .complete }
         let length = range.map { Int64($0.count) } ?? progress.total
         guard length == 0 || length == nil && version == .http10 else { return true }
         return try await GrowthWait(socket, state, file).untilFinal() == .complete

@@ -6,8 +6,8 @@ package struct HTTPMetrics: Sendable {
         421, 426, 429, 431, 500, 501, 502, 503, 504, 505, 507,
     ]
 
-    /// Requests by route, method and status: flat, in that order, so that counting hashes nothing.
     private let metrics: Metrics
+    /// Requests by route, method and status: flat, in that order, so that counting hashes nothing.
     private let requests: [BoundCounter]
     private let durations: [BoundHistogram]
     /// First-byte times by route and cache result, flat.

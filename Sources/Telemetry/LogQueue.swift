@@ -14,7 +14,9 @@ final class LogQueue: @unchecked Sendable {
     /// line after a quiet moment is written at once.
     private static let gatheringNanoseconds = 10_000_000
 
-    private struct State {
+    /// A class, not a struct passed as `inout`: waiting gives the mutex up in the middle of a body,
+    /// and what others change meanwhile must be read anew.
+    private final class State {
         var events: [LogEvent] = []
         var dropped = 0
         /// Events taken in, and events written, since the start.
@@ -25,7 +27,7 @@ final class LogQueue: @unchecked Sendable {
         var flushesWaiting = 0
     }
 
-    private var state = State()
+    private let state = State()
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -129,10 +131,10 @@ final class LogQueue: @unchecked Sendable {
         return pthread_cond_timedwait(changed, mutex, &deadline) == 0
     }
 
-    private func locked<Result>(_ body: (inout State) -> Result) -> Result {
+    private func locked<Result>(_ body: (State) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        return body(&state)
+        return body(state)
     }
 
     private static func deadline(after nanoseconds: Int) -> timespec {

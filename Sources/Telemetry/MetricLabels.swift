@@ -73,10 +73,8 @@ package enum RejectionReason: String, CaseIterable, Sendable {
 
 /// Why blobs were evicted.
 package enum EvictionReason: String, CaseIterable, Sendable {
-    /// The store had reached its limit.
+    /// The store had reached its limit, its own or the one that the file system's free space sets.
     case size
-    /// The file system had less free space than is to be kept.
-    case free
 }
 
 /// What re-hashing a stored or received blob found.

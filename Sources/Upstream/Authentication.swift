@@ -40,7 +40,9 @@ enum ScopePattern: Equatable {
     }
 }
 
-/// Reads challenges and decides which may be answered, and where (CRED-1). A pure value.
+/// Reads challenges and decides which may be answered, and where (CRED-1).
+///
+/// A pure value.
 struct Authentication {
     /// Longest `service` and `scope` that are passed on.
     private static let parameterBytesMax = 1 << 10
@@ -50,7 +52,7 @@ struct Authentication {
 
     /// What a Bearer challenge asks to be got, if its realm may be asked.
     ///
-    /// - Parameter name: The repository the request was about, as the upstream knows it.
+    /// `name` is the repository the request was about, as the upstream knows it.
     func tokenKey(for challenge: Challenge, name: String) throws(UpstreamError) -> TokenKey {
         guard let text = challenge["realm"] else { throw .badResponse("challenge without realm") }
         guard let realm = RemoteURL(parsing: text) else {

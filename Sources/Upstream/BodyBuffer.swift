@@ -19,8 +19,8 @@ struct BodyBuffer {
 
     /// Copies all of `new`, or nothing when that would hold too much.
     ///
-    /// - Parameter expected: Bytes still to come by `Content-Length`, so that a small body does
-    ///   not take a whole chunk's memory.
+    /// `expected` are the bytes still to come by `Content-Length`, so that a small body does not
+    /// take a whole chunk's memory.
     mutating func append(_ new: UnsafeRawBufferPointer, expected: Int64?) -> Bool {
         guard new.count <= Self.bytesMax - bytes else { return false }
         bytes += new.count

@@ -57,7 +57,9 @@ final class CurlEasy {
         return .microseconds(Int64(microseconds))
     }
 
-    /// What libcurl says about a failure. Names hosts, certificates and errors of the TLS library.
+    /// What libcurl says about a failure.
+    ///
+    /// Names hosts, certificates and errors of the TLS library.
     func explain(_ code: CURLcode) -> String {
         let text = String(cString: errorText)
         return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text

@@ -117,7 +117,8 @@ extension CurlUpstream {
         }
         let body = CurlBody(self, id: transfer.id)
         let bytes = try await tokenBody(body, by: deadline)
-        guard let answer = TokenAnswer(parsing: bytes, bytesMax: settings.limits.tokenBytesMax) else {
+        guard let answer = TokenAnswer(parsing: bytes, bytesMax: settings.limits.tokenBytesMax)
+        else {
             throw .tokenFailed("no token in the answer of \(url.origin)")
         }
         tokens.store(answer.token, for: key, life: answer.life, askedAt: askedAt)

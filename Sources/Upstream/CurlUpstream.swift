@@ -1,6 +1,6 @@
-package import Reactor
 import HTTP
 import OCI
+package import Reactor
 
 /// One upstream registry over libcurl: an actor that lives on an event loop.
 ///
@@ -67,8 +67,9 @@ package actor CurlUpstream: UpstreamClient {
         }
     }
 
-    /// Exchanges until the upstream has said its last word. The caller holds a slot, which goes
-    /// with the response's transfer.
+    /// Exchanges until the upstream has said its last word.
+    ///
+    /// The caller holds a slot, which goes with the response's transfer.
     private func converse(
         _ request: UpstreamRequest, by deadline: Instant
     ) async throws(UpstreamError) -> UpstreamResponse {
@@ -174,7 +175,8 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     /// Answers with the registry's 401, and believes it for a while if a token was refused.
-    private func finallyRefused(_ credential: Credential?, _ head: UpstreamHead) -> UpstreamResponse {
+    private func finallyRefused(_ credential: Credential?, _ head: UpstreamHead) -> UpstreamResponse
+    {
         if case .token(let token, let key) = credential {
             tokens.drop(token, for: key)
             tokens.deny(key, status: head.status, at: loop.now)
@@ -222,10 +224,11 @@ extension CurlUpstream {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let waiters = pool.waiters
-                let timer = bound.map { bound in
-                    loop.timer(after: bound) { waiters.wake(ticket, .failure(.timeout(phase))) }
+                waiters.suspend(ticket, continuation) {
+                    bound.map { bound in
+                        loop.timer(after: bound) { waiters.wake(ticket, .failure(.timeout(phase))) }
+                    }
                 }
-                waiters.add(ticket, continuation, timer: timer)
             }
         } onCancel: {
             loop.spawn { await self.wake(ticket, .failure(.cancelled)) }

@@ -33,7 +33,8 @@ package struct RemoteURL: Hashable, Sendable {
 
     /// Resolves a `Location` or `Link` target against the URL it was received from (RFC 3986 §5).
     package init?(resolving reference: String, against base: RemoteURL?) {
-        guard Self.isAcceptable(reference), let handle = curl_url() else { return nil }
+        guard Self.isAcceptable(reference), !Self.lacksHost(reference), let handle = curl_url()
+        else { return nil }
         defer { curl_url_cleanup(handle) }
         let flags = UInt32(CURLU_DISALLOW_USER | CURLU_PATH_AS_IS)
         if let base {
@@ -58,6 +59,12 @@ package struct RemoteURL: Hashable, Sendable {
         self.path = path
         self.query = Self.part(CURLUPART_QUERY, of: handle)
         self.text = text
+    }
+
+    /// `scheme:///…`, where libcurl would take the path's first part for the host.
+    private static func lacksHost(_ text: String) -> Bool {
+        let scheme = text.utf8.prefix { $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "/") }
+        return text.utf8.dropFirst(scheme.count).starts(with: ":///".utf8)
     }
 
     /// Only visible ASCII, no fragment, and nothing that two parsers read in two ways.

@@ -1,7 +1,9 @@
 import HTTP
 import OCI
 
-/// Turns a request into a URL and header lines. A pure value.
+/// Turns a request into a URL and header lines.
+///
+/// A pure value.
 struct RequestBuilder {
     let settings: UpstreamSettings
 
@@ -79,7 +81,9 @@ struct RequestBuilder {
         var lines = ["Accept: \(accepted)", "Accept-Encoding: identity"]
         if request.offset > 0 {
             lines.append("Range: bytes=\(request.offset)-")
-            if let tag = request.ifRange, Self.isFieldValue(tag) { lines.append("If-Range: \(tag)") }
+            if let tag = request.ifRange, Self.isFieldValue(tag) {
+                lines.append("If-Range: \(tag)")
+            }
         }
         return lines
     }

@@ -8,7 +8,9 @@ struct TokenKey: Hashable, Sendable {
     var scope: String
 }
 
-/// Tokens by what they were issued for, and refusals: a bounded LRU (RES-7). A pure value.
+/// Tokens by what they were issued for, and refusals: a bounded LRU (RES-7).
+///
+/// A pure value.
 struct TokenCache {
     enum Found: Equatable {
         case token(String)

@@ -5,13 +5,13 @@ import Reactor
 /// One HTTP exchange: a request to one URL and its response, as libcurl carries it out.
 ///
 /// On the loop's thread only; owned by `TransferPool` until it is over and forgotten. Life:
-/// `begin` → (connect, TLS) → `aboutToSend` → header lines → head complete → body → `end`.
+/// `begin` → connect → (TLS) → `aboutToSend` → header lines → head complete → body → `end`.
 /// Callbacks of libcurl and timers only note what happened; whoever waits is woken after libcurl
 /// has returned (SWIFT-4).
 final class Transfer {
     /// How far the exchange is; decides which time limit applies (UP-2).
     enum Stage {
-        case connecting, awaitingHead, readingHead, body, ended
+        case connecting, handshaking, awaitingHead, readingHead, body, ended
     }
 
     /// Bytes taken in one turn of the loop before others get theirs.
@@ -88,7 +88,7 @@ final class Transfer {
 
     // MARK: - Events from libcurl; nothing may be freed or resumed here
 
-    /// CURLOPT_HEADERFUNCTION: one line. Returns how much was taken; anything else aborts.
+    /// CURLOPT_HEADERFUNCTION: one line; returns its length, anything else aborts.
     func headerLine(_ line: UnsafeRawBufferPointer) -> Int {
         do {
             if !reader.hasBegun { enter(.readingHead) }
@@ -170,14 +170,16 @@ final class Transfer {
         resumeIfPossible()
     }
 
-    /// Lets a paused transfer go on once there is room. Not from inside libcurl.
+    /// Lets a paused transfer go on once there is room.
+    ///
+    /// Not from inside libcurl.
     private func resumeIfPossible() {
         guard isPaused, !isTurnOver, outcome == nil, isDiscarded || buffer.hasRoom else { return }
         isPaused = false
         stall?.restart(received: received)
         // Delivers what libcurl holds back before it returns.
         if let easy, curl_easy_pause(easy.handle, CURLPAUSE_CONT) != CURLE_OK {
-            end(.failure(failure ?? .reset))
+            end(.failure(isDiscarded ? .cancelled : failure ?? .reset))
         }
         pool.multi.settle()
     }
@@ -226,7 +228,9 @@ final class Transfer {
         }
     }
 
-    /// Ends the exchange, takes it from libcurl and wakes everyone. Not from inside libcurl.
+    /// Ends the exchange, takes it from libcurl and wakes everyone.
+    ///
+    /// Not from inside libcurl.
     func end(_ result: Result<Void, UpstreamError>) {
         guard outcome == nil else { return }
         outcome = result

@@ -39,7 +39,9 @@ final class TransferPool {
 
     /// What becomes of a request for a slot.
     enum Admission {
-        case admitted, mustWait(ticket: UInt64), full
+        case admitted
+        case mustWait(ticket: UInt64)
+        case full
     }
 
     /// Takes a slot, or a place in the queue: first come, first served.

@@ -31,8 +31,8 @@ package protocol UpstreamBody: Sendable {
 extension UpstreamBody {
     /// The whole body in memory, for manifests, token answers and error texts.
     ///
-    /// - Parameter limit: The largest body accepted, in bytes (RES-2); more throws `tooLarge`
-    ///   after at most one chunk too many was received, and cancels the transfer.
+    /// `limit` is the largest body accepted, in bytes (RES-2): more throws `tooLarge` after at most
+    /// one chunk too many was received, and cancels the transfer.
     package func collect(limit: Int) async throws(UpstreamError) -> [UInt8] {
         var bytes: [UInt8] = []
         while let chunk = try await next() {

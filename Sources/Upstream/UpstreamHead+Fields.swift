@@ -13,7 +13,7 @@ extension UpstreamHead {
             windowSeconds: limit?.window ?? remaining?.window)
     }
 
-    /// `100;w=21600`
+    /// Reads a count and its window, such as `100;w=21600`.
     private static func quota(_ text: String) -> (count: Int?, window: Int?) {
         let parts = text.split(separator: ";").map { $0.filter { $0 != " " } }
         let window = parts.dropFirst().first { $0.hasPrefix("w=") }

@@ -2,7 +2,7 @@ package import OCI
 
 /// The upstream's final answer; redirects and challenges are behind us.
 package struct UpstreamResponse: Sendable {
-    /// `Content-Range` of a 206: both ends inclusive.
+    /// What a 206 says it holds: both ends inclusive.
     package struct ContentRange: Equatable, Sendable {
         package var first: Int64
         package var last: Int64
@@ -24,7 +24,7 @@ package struct UpstreamResponse: Sendable {
     package var contentLength: Int64?
     /// Present if and only if the status is 206; its first byte is then the offset asked for.
     package var contentRange: ContentRange?
-    /// `Docker-Content-Digest` when it parses. Never trusted, only compared.
+    /// The digest the upstream claims, if it parses: never trusted, only compared.
     package var digest: Digest?
     /// `ETag` as it stands, quotes included.
     package var etag: String?

@@ -153,7 +153,8 @@ struct E10_PullTests {
         let config = TestContent("{}")
         upstream.add(config)
         let type = "application/vnd.oci.image.manifest.v1+json"
-        let json = #"{ "schemaVersion":2,  "mediaType":"\#(type)","artifactType":"a/weird+json","#
+        let json =
+            #"{ "schemaVersion":2,  "mediaType":"\#(type)","artifactType":"a/weird+json","#
             + #""config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"\#(config.digest)","#
             + #""size":2},"layers":[],"custom":{"x":[1,2.5e3,null]}}"#
         let document = ImageFixture.Document(mediaType: type, content: TestContent(json))

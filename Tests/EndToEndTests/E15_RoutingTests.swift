@@ -133,4 +133,56 @@ struct E15_RoutingTests {
         let bad = try RawClient.request(daemon.address, "/v2/quay.io/org/a/referrers/sha256:x")
         #expect([400, 404].contains(bad.status))
     }
+
+    // Docker's registry-mirrors: a port for each repository.
+    @Test func aPortMayBelongToOneRepository() throws {
+        let (hub, quay) = (try LoopbackRegistry(.dockerHub), try LoopbackRegistry(.quay))
+        let other = ImageFixture(seed: 152)
+        hub.add(image, "library/a")
+        quay.add(other, "library/a")
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(
+                [
+                    DaemonConfiguration.proxy("docker.io", hub, name: "hub"),
+                    DaemonConfiguration.proxy("quay.io", quay, name: "quay"),
+                ],
+                listeners: [
+                    "route = [\"root\"]\nrepository = \"hub\"",
+                    "route = [\"root\"]\nrepository = \"quay\"",
+                ]))
+        #expect(daemon.listeners.count == 2)
+        #expect(try Puller(daemon.listeners[0], "/v2/library/a").pull(image) == [])
+        #expect(try Puller(daemon.listeners[1], "/v2/library/a").pull(other) == [])
+        let prefixed = try RawClient.request(
+            daemon.listeners[0], "/v2/quay/library/a/manifests/latest")
+        #expect(prefixed.status == 404)
+    }
+
+    // UP-7: an upstream that says nothing holds up nobody else.
+    @Test func oneSilentUpstreamDoesNotBlockAnother() throws {
+        let (hub, quay) = (try LoopbackRegistry(), try LoopbackRegistry())
+        quay.add(image, "org/b")
+        let gate = Gate()
+        hub.inject(.hold(gate), on: "/v2/", method: nil)
+        let daemon = try DaemonProcess(
+            DaemonConfiguration([
+                DaemonConfiguration.proxy("docker.io", hub),
+                DaemonConfiguration.proxy("quay.io", quay),
+            ]))
+        let address = daemon.address
+        let stuck = (0..<30).map { number in
+            TestThread {
+                try RawClient.request(
+                    address, "/v2/docker.io/library/x\(number)/manifests/latest"
+                ).status
+            }
+        }
+        #expect(gate.awaitArrivals(5))
+        let watch = Stopwatch()
+        #expect(try Puller(daemon, "/v2/quay.io/org/b").pull(image) == [])
+        #expect(watch.seconds < 5)
+        #expect(!stuck.allSatisfy { $0.isFinished })
+        gate.open()
+        for each in stuck { #expect(try each.value() >= 400) }
+    }
 }

@@ -26,7 +26,10 @@ struct E25_FaultMatrixTests {
         var result: [Case] = []
         for size: Int64 in [100_000, 1_500_000] {
             for isPersistent in [true, false] {
-                func add(_ name: String, _ fault: @escaping @Sendable (TestContent, Gate) -> UpstreamFault) {
+                func add(
+                    _ name: String,
+                    _ fault: @escaping @Sendable (TestContent, Gate) -> UpstreamFault
+                ) {
                     result.append(
                         Case(
                             name: name, size: size, framing: framing, isPersistent: isPersistent,
@@ -125,7 +128,10 @@ struct E25_FaultMatrixTests {
             ("another manifest", [.otherBody(other.index.content)]),
             ("gzip", [.header("Content-Encoding", "gzip")]),
             ("html", [.otherBody(TestContent("<html>"))]), ("endless", [.endlessHeaders]),
-            ("ambiguous", [.otherBody(TestContent(#"{"schemaVersion":2,"manifests":[],"layers":[]}"#))]),
+            (
+                "ambiguous",
+                [.otherBody(TestContent(#"{"schemaVersion":2,"manifests":[],"layers":[]}"#))]
+            ),
             ("deep", [.otherBody(TestContent(String(repeating: "[", count: 100_000)))]),
             ("huge", [.otherBody(TestContent(seed: 1, size: 9 << 20))]),
         ]

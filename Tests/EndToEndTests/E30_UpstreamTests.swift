@@ -15,7 +15,8 @@ struct E30_UpstreamTests {
         var lines = extra
         if let secret {
             let file = try home.write("secret", secret, mode: 0o600)
-            lines += "\nusername = \"robot\"\npassword = { file = \"\(file)\" }\nshare_private = true"
+            lines +=
+                "\nusername = \"robot\"\npassword = { file = \"\(file)\" }\nshare_private = true"
         }
         let daemon = try DaemonProcess(DaemonConfiguration(upstream, extra: lines), home: home)
         return (upstream, daemon, Puller(daemon, "/v2/docker.io/library/a"))
@@ -105,7 +106,8 @@ struct E30_UpstreamTests {
         for location in [
             "http://169.254.169.254/latest/meta-data", "\(evil.url)/x", "file:///etc/passwd",
             "ftp://127.0.0.1/x", "http://user:pw@127.0.0.66:\(evil.port)/",
-            "http://[::1]:\(evil.port)/", "http://0.0.0.0:\(evil.port)/", "//127.0.0.66:\(evil.port)/",
+            "http://[::1]:\(evil.port)/", "http://0.0.0.0:\(evil.port)/",
+            "//127.0.0.66:\(evil.port)/",
             "http://127.0.0.66:\(evil.port)/" + String(repeating: "a", count: 9000),
         ] {
             upstream.heal()
@@ -119,7 +121,8 @@ struct E30_UpstreamTests {
     @Test func redirectLoopsEnd() throws {
         let (upstream, daemon, puller) = try start(.plain)
         let blob = image.platforms[0].layers[1]
-        upstream.inject(.redirect("\(upstream.url)/v2/library/a/blobs/\(blob.digest)"), on: blob.digest)
+        upstream.inject(
+            .redirect("\(upstream.url)/v2/library/a/blobs/\(blob.digest)"), on: blob.digest)
         let answer = try puller.get(blob)
         #expect(answer.status == 502)
         #expect(upstream.count(blob.digest) <= 6 * 3, "five hops a try")

@@ -40,7 +40,10 @@ struct E35_TagTests {
         #expect(try get().status == 200)
         let pulls = upstream.state.read { $0.pullsCounted }
         upstream.forgetRequests()
-        #expect(try poll { try get().status == 200 && upstream.count("/manifests/latest", method: "HEAD") > 0 })
+        #expect(
+            try poll {
+                try get().status == 200 && upstream.count("/manifests/latest", method: "HEAD") > 0
+            })
         #expect(upstream.state.read { $0.pullsCounted } == pulls)
         upstream.tag("library/a", "latest", new.index.digest)
         #expect(try poll { try get().body == new.index.content.bytes })
@@ -109,9 +112,10 @@ struct E35_TagTests {
         for _ in 0..<3 { #expect(try RawClient.request(daemon.address, target).status == 404) }
         #expect(upstream.count("/manifests/none") <= 2)
         upstream.add(new, "library/a", tags: ["none"])
-        #expect(try poll(within: .seconds(40)) {
-            try RawClient.request(daemon.address, target).status == 200
-        })
+        #expect(
+            try poll(within: .seconds(40)) {
+                try RawClient.request(daemon.address, target).status == 200
+            })
     }
 
     // UP-10: a limit upstream is "cannot help", not 429.

@@ -90,7 +90,10 @@ struct E40_StoreTests {
             ["serve", "--config", first.configurationFile] + DaemonProcess.rootArguments,
             within: .seconds(20))
         #expect(second.code == 75, "\(second)")
-        #expect(second.stderr.split(separator: "\n").contains { $0.contains("lock") || $0.contains("in use") || $0.contains("another") })
+        #expect(
+            second.stderr.split(separator: "\n").contains {
+                $0.contains("lock") || $0.contains("in use") || $0.contains("another")
+            })
         #expect(try RawClient.request(first.address, "/v2/").status == 200)
     }
 
@@ -100,5 +103,28 @@ struct E40_StoreTests {
         let daemon = try DaemonProcess(DaemonConfiguration(upstream))
         let output = try Command.succeed("stat", ["-c", "%a", daemon.storePath])
         #expect(output.stdout.hasPrefix("700"))
+    }
+
+    // DUR-6, P5, protocol.md §10.4.18: the file system itself is full.
+    @Test func aFullDiskFailsNoPull() throws {
+        let upstream = try LoopbackRegistry()
+        let blobs = (0..<8).map { TestContent(seed: UInt64(480 + $0), size: 6 * Self.mebibyte) }
+        for blob in blobs { upstream.add(blob) }
+        let home = try TemporaryDirectory()
+        let store = try home.directory("store")
+        let mounted = "mount -t tmpfs -o size=24m,mode=0700 tmpfs \(store) && exec \"$0\" \"$@\""
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(upstream, cache: "max_size = \"1GiB\"\nmin_free = \"1KiB\""),
+            home: home,
+            wrapper: [
+                try requireTool("unshare"), "--map-root-user", "--mount", "sh", "-c", mounted,
+            ])
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        for round in 0..<2 {
+            for blob in blobs { #expect(try puller.get(blob).isRight, "round \(round)") }
+        }
+        let answers = try concurrently(8) { try puller.get(blobs[$0]) }
+        #expect(answers.allSatisfy { $0.isRight })
+        #expect(try RawClient.request(daemon.admin, "/healthz").status == 200)
     }
 }

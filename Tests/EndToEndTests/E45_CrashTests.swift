@@ -119,7 +119,9 @@ private func wrongAnswers(
     }
     while daemon.child.isRunning {
         guard get(puller.manifest("latest"), image.index.content) else { continue }
-        for document in image.documents { _ = get(puller.manifest(document.digest), document.content) }
+        for document in image.documents {
+            _ = get(puller.manifest(document.digest), document.content)
+        }
         for blob in image.blobs { _ = get(puller.blob(blob), blob) }
     }
     return wrong

@@ -47,6 +47,26 @@ actor Counter {
         #expect(await counter.increment() == 2)
     }
 
+    @Test func aTaskIsNotQueuedAgainUnlessItWaits() async throws {
+        let loop = try EventLoop.start(name: "test")
+        defer { loop.stop() }
+        let log = Log<String>()
+        await withCheckedContinuation { continuation in
+            loop.post {
+                loop.spawn {
+                    log.add("first begins")
+                    await withUnsafeContinuation { $0.resume() }
+                    log.add("first ends")
+                }
+                loop.spawn {
+                    log.add("second")
+                    continuation.resume()
+                }
+            }
+        }
+        #expect(log.all == ["first begins", "first ends", "second"])
+    }
+
     @Test func aWorkersResultComesBackToTheLoop() async throws {
         let loop = try EventLoop.start(name: "test")
         defer { loop.stop() }

@@ -6,8 +6,19 @@ import Testing
     ///
     /// A new one needs a reason in the review; one that went is taken out here.
     private static let allowed: [String: Int] = [
-        "Sources/Telemetry/LogQueue.swift": 1
+        "Sources/Daemon/DaemonMain.swift": 1,
+        "Sources/Reactor/Chunk.swift": 1,
+        "Sources/Reactor/EventLoop.swift": 1,
+        "Sources/Reactor/WorkerPool.swift": 1,
+        "Sources/Server/ServerLoop.swift": 1,
+        "Sources/Store/BlobStore+Reconcile.swift": 1,
+        "Sources/Store/StreamingHash.swift": 1,
+        "Sources/Telemetry/LogQueue.swift": 1,
     ]
+
+    private static let files = SourceTree.sources.filter {
+        $0.mentions("@unchecked") || $0.mentions("nonisolated(unsafe)")
+    }
 
     private static var promise: some RegexComponent {
         #/@unchecked +Sendable|nonisolated\(unsafe\)/#
@@ -15,7 +26,7 @@ import Testing
 
     @Test func promisesAreCounted() {
         var counts: [String: Int] = [:]
-        for file in SourceTree.sources {
+        for file in SendabilityTests.files {
             let count = file.findings(SendabilityTests.promise).count
             if count > 0 { counts[file.path] = count }
         }
@@ -23,11 +34,13 @@ import Testing
     }
 
     @Test func promisesSayWhatKeepsThem() {
-        for file in SourceTree.sources {
+        for file in SendabilityTests.files {
             for (index, code) in file.code.enumerated()
             where code.contains(SendabilityTests.promise) {
-                #expect(
-                    !file.comments(above: index).isEmpty, "\(file):\(index + 1): which invariant?")
+                let isExplained = file.comments(above: index).contains {
+                    $0.contains("`@unchecked Sendable`") || $0.contains("`nonisolated(unsafe)`")
+                }
+                #expect(isExplained, "\(file):\(index + 1): which invariant keeps the promise?")
             }
         }
     }

@@ -1,15 +1,17 @@
-import FoundationEssentials
+import Glibc
 
 /// A text file of the repository.
 struct SourceFile: CustomStringConvertible {
     /// The path from the repository's top.
     let path: String
+    let text: String
     let lines: [Substring]
     /// The lines with comments and literals blanked out; of Swift files only.
     let code: [Substring]
 
     init(path: String, text: String) {
         self.path = path
+        self.text = text
         lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let isSwift = path.hasSuffix(".swift")
         code =
@@ -39,6 +41,11 @@ struct SourceFile: CustomStringConvertible {
     private static let importModifiers: Set<Substring> = [
         "package", "internal", "private", "fileprivate", "public", "@preconcurrency", "@testable",
     ]
+
+    /// Whether the word stands anywhere in the file, found fast: rules that match by line ask first.
+    func mentions(_ word: String) -> Bool {
+        text.withCString { strstr($0, word) != nil }
+    }
 
     /// Where a line of code contains the pattern, as `path:line: text`.
     func findings(_ pattern: some RegexComponent) -> [String] {

@@ -14,7 +14,9 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
         return mixed ^ (mixed >> 31)
     }
 
-    /// A seed for this run: `CISTERN_TEST_SEED` if set, else a new one. Print it with failures.
+    /// A seed for this run: `CISTERN_TEST_SEED` if set, else a new one.
+    ///
+    /// Print it with failures.
     package static func seedOfThisRun() -> UInt64 {
         if let text = getenv("CISTERN_TEST_SEED"), let seed = UInt64(String(cString: text)) {
             return seed

@@ -1,6 +1,6 @@
 /// A configuration file for a daemon under test, made from parts.
 package struct DaemonConfiguration: Sendable {
-    /// A listener on a free port, with lines of TOML that follow its address.
+    /// Listeners as lines of TOML, each on a free port unless it says an address.
     package var listeners: [String] = [""]
     /// Lines in `[cache]` besides the path.
     package var cache = ""
@@ -42,7 +42,10 @@ package struct DaemonConfiguration: Sendable {
     /// The whole file.
     package func text(store: String) -> String {
         var parts = ["[cache]\npath = \"\(store)\"\n\(cache)"]
-        for listener in listeners { parts.append("[[listener]]\naddress = \"127.0.0.1:0\"\n\(listener)") }
+        for listener in listeners {
+            let place = listener.hasPrefix("address") ? "" : "address = \"127.0.0.1:0\"\n"
+            parts.append("[[listener]]\n\(place)\(listener)")
+        }
         parts.append("[admin]\naddress = \"127.0.0.1:0\"")
         parts.append("[log]\nlevel = \"debug\"\nformat = \"logfmt\"")
         return (parts + tables).joined(separator: "\n\n") + "\n"

@@ -1,0 +1,89 @@
+import OCI
+import Reactor
+import Synchronization
+import Testing
+
+@testable import Upstream
+
+/// A client on a loop of its own, with what it reported.
+struct Harness {
+    let loop: EventLoop
+    let upstream: CurlUpstream
+    let exchanges = Recorder<UpstreamEvents.Exchange>()
+
+    init(
+        _ base: String, clock: LoopClock = .system,
+        _ change: (inout UpstreamSettings) -> Void = { _ in }
+    ) throws {
+        loop = try EventLoop.start(name: "upstream", clock: clock)
+        var settings = UpstreamSettings(
+            registry: "example", base: try #require(RemoteURL(parsing: base)))
+        change(&settings)
+        let exchanges = exchanges
+        upstream = try CurlUpstream(
+            settings, loop: loop, events: UpstreamEvents(exchange: { exchanges.append($0) }))
+    }
+
+    func stop() { loop.stop() }
+
+    func send(_ request: UpstreamRequest) async throws(UpstreamError) -> UpstreamResponse {
+        try await upstream.send(request)
+    }
+
+    /// The body of a GET, whole.
+    func get(_ resource: UpstreamRequest.Resource) async throws -> (Int, [UInt8]) {
+        let response = try await upstream.send(UpstreamRequest(.get, resource))
+        return (response.status, try await response.body.collect(limit: 64 << 20))
+    }
+
+    /// The error that a GET ends with, in its head or in its body.
+    func failure(of resource: UpstreamRequest.Resource) async -> UpstreamError? {
+        do throws(UpstreamError) {
+            let response = try await upstream.send(UpstreamRequest(.get, resource))
+            _ = try await response.body.collect(limit: 64 << 20)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+/// Values seen, from any thread.
+final class Recorder<Value: Sendable>: Sendable {
+    private let state = Mutex<[Value]>([])
+
+    func append(_ value: Value) { state.withLock { $0.append(value) } }
+
+    var all: [Value] { state.withLock { $0 } }
+}
+
+extension UpstreamRequest.Resource {
+    static func tag(_ name: String, _ tag: String) -> Self {
+        guard let name = RepositoryName(parsing: name), let reference = Reference(parsing: tag)
+        else { preconditionFailure("a test's own name") }
+        return .manifest(name, reference)
+    }
+
+    static func layer(_ name: String) -> Self {
+        let digest = "sha256:" + String(repeating: "a", count: 64)
+        guard let name = RepositoryName(parsing: name), let digest = Digest(parsing: digest)
+        else { preconditionFailure("a test's own name") }
+        return .blob(name, digest)
+    }
+}
+
+/// Runs `body` with a server that is gone afterwards.
+func withServer<R>(
+    host: String = "127.0.0.1", greeting: [Step] = [],
+    _ handler: @escaping ScriptedServer.Handler, _ body: (ScriptedServer) async throws -> R
+) async rethrows -> R {
+    let server = ScriptedServer(host: host, greeting: greeting, handler)
+    do {
+        let result = try await body(server)
+        server.stop()
+        return result
+    } catch {
+        server.stop()
+        throw error
+    }
+}
