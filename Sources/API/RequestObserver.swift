@@ -52,8 +52,8 @@ package final class RequestObserver: Sendable {
             route, method: MethodLabel(method: method), status: outcome.status,
             duration: outcome.duration, firstByte: outcome.timeToFirstByte,
             cache: answer.outcome?.kind)
-        if let repository, outcome.bytesSent > 0 {
-            repository.sent(outcome.bytesSent, from: answer.outcome?.source ?? .cache)
+        if let repository, let source = answer.outcome?.source, outcome.bytesSent > 0 {
+            repository.sent(outcome.bytesSent, from: source)
         }
         guard writesAccessLines else { return }
         logger.access(

@@ -40,6 +40,10 @@ CURLcode ccurl_easy_set_prerequest_function(CURL *easy, ccurl_prerequest_functio
     return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, function);
 }
 
+CURLcode ccurl_easy_set_tls_function(CURL *easy, ccurl_tls_function function) {
+    return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, function);
+}
+
 CURLcode ccurl_easy_get_offset(CURL *easy, CURLINFO info, curl_off_t *value) {
     return curl_easy_getinfo(easy, info, value);
 }

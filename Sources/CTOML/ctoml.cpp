@@ -1,5 +1,10 @@
 #include "ctoml.h"
 
+// toml++ 3.3 asserts, and with NDEBUG lets the optimiser assume, that a table header such as `[=`
+// begins with a key; right after it, it reports the same as an error. So neither assert nor assume.
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_assert(true)
+
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 16
@@ -29,43 +34,102 @@ ctoml_region region_of(const toml::source_region &source) {
 
 ctoml_text text_of(std::string_view text) { return {text.data(), text.size()}; }
 
-bool is_bare(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'
-        || c == '-' || c == '"' || c == '\'';
-}
-
-/// Finds a dotted key of too many parts before toml++ builds a table for each of them.
+/// Refuses, before toml++ sees it, what toml++ 3.3 cannot bear.
 ///
-/// Counts dots that follow a key character, blanks aside; any other character ends the key. Text in
-/// strings counts too: seventeen bare words joined by dots and blanks are no option's value.
-bool has_long_key(std::string_view text, ctoml_region &place) {
-    uint32_t line = 1, column = 0;
-    unsigned parts = 0;
-    bool after_key = false, comment = false, line_empty = true;
-    for (char c : text) {
-        if ((c & 0xC0) != 0x80) column++;
-        if (c == '\n') {
-            line++, column = 0, parts = 0;
-            after_key = comment = false, line_empty = true;
-            continue;
-        }
-        if (comment || c == ' ' || c == '\t') continue;
-        if (line_empty && c == '#') comment = true;
-        line_empty = false;
-        if (c == '.' && after_key) {
-            if (++parts >= key_parts_max) {
-                place = {line, column, line, column + 1};
-                return true;
-            }
-            after_key = false;
-        } else if (is_bare(c)) {
-            after_key = true;
-        } else {
-            parts = 0, after_key = false;
-        }
+/// - A dotted key of many parts makes as many nested tables, which are freed recursively.
+/// - A letter beyond ASCII outside of strings and comments, or behind a line's end in a multi-line
+///   string, reaches a switch over white space that calls it unreachable: undefined behaviour, and
+///   the optimiser believes it.
+///
+/// A quote opens a string only where a key or value may begin; elsewhere the parser stops at it, so
+/// what follows need not be understood, only be free of letters beyond ASCII up to the line's end.
+class Inspection {
+  public:
+    explicit Inspection(std::string_view text) : text_(text) {}
+
+    /// What is wrong, or nullptr; `place` is set then.
+    const char *run(ctoml_region &place) {
+        const char *wrong = nullptr;
+        while (at_ < text_.size() && !(wrong = step())) {}
+        if (wrong) place = {line_, column_, line_, column_ + 1};
+        return wrong;
     }
-    return false;
-}
+
+  private:
+    const char *step() {
+        const char c = text_[at_];
+        if ((c & 0x80) != 0) return beyond_ascii;
+        if (c == '\n') parts_ = 0, may_open_ = true, after_key_ = false;
+        if (c == '#') return skip_comment(), nullptr;
+        if ((c == '"' || c == '\'') && may_open_) return skip_string(c);
+        if (c == ' ' || c == '\t' || c == '\n' || c == '\r') return advance(), nullptr;
+        if (c == '.' && after_key_) {
+            if (++parts_ >= key_parts_max) return "a key of more than 16 parts";
+            after_key_ = false, may_open_ = true;
+        } else if (is_bare(c)) {
+            after_key_ = true, may_open_ = false;
+        } else {
+            parts_ = 0, after_key_ = false;
+            may_open_ = c == '=' || c == '[' || c == ',' || c == '{';
+        }
+        return advance(), nullptr;
+    }
+
+    static bool is_bare(char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
+            || c == '_' || c == '-';
+    }
+
+    void advance() {
+        const char c = text_[at_++];
+        if (c == '\n') line_++, column_ = 1;
+        else if ((c & 0xC0) != 0x80) column_++;
+    }
+
+    void skip_comment() {
+        while (at_ < text_.size() && text_[at_] != '\n') advance();
+    }
+
+    bool follows(char quote, size_t count) const {
+        for (size_t i = 0; i < count; i++)
+            if (at_ + i >= text_.size() || text_[at_ + i] != quote) return false;
+        return true;
+    }
+
+    const char *skip_string(char quote) {
+        const bool is_multi_line = follows(quote, 3);
+        for (int i = 0; i < (is_multi_line ? 3 : 1); i++) advance();
+        while (at_ < text_.size()) {
+            const char c = text_[at_];
+            if (c == '\n' && !is_multi_line) break;  // an error, which the parser will report
+            if ((c & 0x80) != 0 && is_multi_line) return beyond_ascii;
+            if (c == '\\' && quote == '"') {
+                advance();
+                const bool is_escape = at_ < text_.size() && (text_[at_] & 0x80) == 0;
+                if (is_escape && text_[at_] != '\n') advance();
+            } else if (!is_multi_line && c == quote) {
+                advance();
+                break;
+            } else if (is_multi_line && follows(quote, 3)) {
+                // Up to two quotes may stand before the three that close it.
+                while (at_ < text_.size() && text_[at_] == quote) advance();
+                break;
+            } else {
+                advance();
+            }
+        }
+        after_key_ = true, may_open_ = false;
+        return nullptr;
+    }
+
+    static constexpr const char *beyond_ascii = "letters beyond ASCII stand in plain quotes";
+
+    std::string_view text_;
+    size_t at_ = 0;
+    uint32_t line_ = 1, column_ = 1;
+    unsigned parts_ = 0;
+    bool after_key_ = false, may_open_ = true;
+};
 
 void flatten(ctoml_document &document, size_t index, const toml::node &node) {
     auto &nodes = document.nodes;
@@ -107,8 +171,9 @@ void flatten(ctoml_document &document, size_t index, const toml::node &node) {
 }
 
 void parse(ctoml_document &document, std::string_view text) {
-    if (has_long_key(text, document.error_region)) {
-        document.error = "a key of more than 16 parts";
+    if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+    if (const char *wrong = Inspection(text).run(document.error_region)) {
+        document.error = wrong;
         return;
     }
     auto result = toml::parse(text);

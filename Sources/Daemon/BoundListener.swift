@@ -12,8 +12,8 @@ struct BoundListener: Sendable {
 
     let listener: Listener
     let purpose: Purpose
-    /// How its requests find their repository.
-    let rules: RoutingTable.Listener
+    /// Which of the configuration's listeners this is.
+    let index: Int?
 }
 
 /// Opens the listeners of a configuration: sockets of its own, or those that systemd passed.
@@ -27,8 +27,6 @@ enum ListenerBuilder {
         }
         var bound: [BoundListener] = []
         for (index, settings) in configuration.listeners.enumerated() {
-            let rules = RoutingTable.Listener(
-                ways: settings.route.map(RoutingTable.Way.init), repository: settings.repository)
             // A socket unit for `registry` replaces the first listener of a built-in configuration.
             let isReplaced =
                 configuration.source == nil && index == 0 && passed.names.contains("registry")
@@ -36,16 +34,12 @@ enum ListenerBuilder {
             for listener in try open(
                 address, name: "\(index + 1)", settings: settings, &passed)
             {
-                bound.append(
-                    BoundListener(listener: listener, purpose: .registry, rules: rules))
+                bound.append(BoundListener(listener: listener, purpose: .registry, index: index))
             }
         }
         for listener in try open(configuration.admin.address, name: "admin", settings: nil, &passed)
         {
-            bound.append(
-                BoundListener(
-                    listener: listener, purpose: .admin,
-                    rules: .init(ways: [], repository: nil)))
+            bound.append(BoundListener(listener: listener, purpose: .admin, index: nil))
         }
         return bound
     }
@@ -80,7 +74,8 @@ enum ListenerBuilder {
         var listeners: [Listener] = []
         var failure: Errno?
         passed.take(named: socket) { descriptor in
-            let names = settings?.acceptedHostnames(boundToLoopback: false)
+            let isLoopback = (try? System.localAddress(descriptor.raw))?.isLoopback ?? false
+            let names = settings?.acceptedHostnames(boundToLoopback: isLoopback)
             do throws(Errno) {
                 listeners.append(
                     try Listener(
@@ -114,10 +109,17 @@ extension RoutingTable {
     /// A table before the configuration is taken: it serves nothing.
     static let empty = RoutingTable(repositories: [], listeners: [:]) { _ in nil }
 
-    init(_ repositories: [Repository], _ bound: [BoundListener]) {
+    init(
+        _ repositories: [Repository], _ bound: [BoundListener], _ configuration: Configuration
+    ) {
         var rules: [String: RoutingTable.Listener] = [:]
-        for bound in bound where bound.purpose == .registry {
-            rules[bound.listener.identity.name] = bound.rules
+        for bound in bound {
+            guard let index = bound.index, configuration.listeners.indices.contains(index) else {
+                continue
+            }
+            let settings = configuration.listeners[index]
+            rules[bound.listener.identity.name] = RoutingTable.Listener(
+                ways: settings.route.map(RoutingTable.Way.init), repository: settings.repository)
         }
         self.init(repositories: repositories, listeners: rules) {
             RegistryAlias.normalised($0)

@@ -19,16 +19,18 @@ actor Daemon {
     /// How often the status line is refreshed.
     private static let statusInterval = Duration.seconds(5)
 
+    /// Errors of a refused configuration that are logged.
+    private static let errorsLoggedMax = 20
+
     private let runtime: Runtime
     private let health: Health
     private let reload: @Sendable () -> Result<Configuration, ConfigurationErrors>
     private let end: ExitCode
-    private let repositoryMetrics = RepositoryMetricsTable()
     private let handler: RegistryHandler
 
     private var configuration: Configuration
     private var built = RepositoryBuilder.Built()
-    private var listeners: [BoundListener] = []
+    private var listeners: [BoundListener] { runtime.listeners }
     private var signals: Watch?
     private var isStopping = false
 
@@ -46,7 +48,7 @@ actor Daemon {
         self.reload = reload
         self.end = end
         health = Health(runtime)
-        let table = repositoryMetrics
+        let table = runtime.repositories
         handler = RegistryHandler(
             table: .empty,
             observer: RequestObserver(
@@ -58,7 +60,7 @@ actor Daemon {
 
     /// Opens the listeners and serves; upstreams are asked when somebody pulls, not before.
     func start() async throws(DaemonError) {
-        try take(configuration, try ListenerBuilder.bind(configuration))
+        try take(configuration)
         for bound in listeners { try await serve(bound) }
         try watchSignals()
         schedule(Self.flushInterval) { [runtime] in await runtime.store.flushRecency() }
@@ -69,15 +71,12 @@ actor Daemon {
     }
 
     /// Puts a configuration into force: repositories first, then how requests find them.
-    private func take(
-        _ configuration: Configuration, _ bound: [BoundListener]
-    ) throws(DaemonError) {
+    private func take(_ configuration: Configuration) throws(DaemonError) {
         let builder = RepositoryBuilder(runtime: runtime)
         built = try builder.build(configuration, keeping: built)
-        repositoryMetrics.replace(built.metrics)
+        runtime.repositories.replace(built.metrics)
         self.configuration = configuration
-        listeners = bound
-        handler.replace(table: RoutingTable(built.repositories, bound))
+        handler.replace(table: RoutingTable(built.repositories, listeners, configuration))
         runtime.metrics.configuration.taken(wallSeconds: runtime.home.clock.dateSeconds)
     }
 
@@ -209,12 +208,12 @@ actor Daemon {
         runtime.notifier.reloading()
         let result = await runtime.workers.run { [reload] in reload() }
         switch result {
-        case .failure(let errors): refuse("\(errors)")
+        case .failure(let errors): refuse(errors.diagnostics.map(\.summary))
         case .success(let new):
             do throws(DaemonError) {
                 try await takeNew(new)
             } catch {
-                refuse(error.message)
+                refuse([error.message])
             }
         }
         runtime.notifier.ready(status: statusText)
@@ -227,7 +226,7 @@ actor Daemon {
                 .configuration,
                 "\(fixed.joined(separator: ", ")) cannot change while running; restart instead")
         }
-        try take(new, listeners)
+        try take(new)
         try? await runtime.store.apply(StoreBuilder.limits(new.cache))
         runtime.home.spawn { [runtime] in await runtime.store.trim() }
         runtime.logger.level = Logger.Level(rawValue: new.log.level.rawValue) ?? .info
@@ -235,10 +234,13 @@ actor Daemon {
             .info, "reloaded", ["config": .string(new.source ?? "built in")])
     }
 
-    private func refuse(_ reason: String) {
+    /// One line per error, each with its place in the file (OPS-2).
+    private func refuse(_ reasons: [String]) {
         runtime.metrics.configuration.refused()
-        runtime.logger.log(
-            .error, "configuration not taken, the old one stays in force",
-            ["reason": .string(reason)])
+        for reason in reasons.prefix(Self.errorsLoggedMax) {
+            runtime.logger.log(
+                .error, "configuration not taken, the old one stays in force",
+                ["reason": .string(reason)])
+        }
     }
 }

@@ -17,20 +17,25 @@ struct Runtime: Sendable {
     let store: BlobStore
     let server: Server
     let content: Content
+    /// The metrics of the repositories in force.
+    let repositories = RepositoryMetricsTable()
+    /// Open, but not accepting yet.
+    let listeners: [BoundListener]
 
     /// The loop that fetches and the daemon itself live on.
     var home: EventLoop { loops[0] }
 
     init(_ configuration: Configuration) throws(DaemonError) {
+        // Before the first thread: these take variables out of the environment, and all threads
+        // inherit the blocked signals. A port in use is found before the store is touched.
+        notifier = ServiceNotifier()
+        listeners = try ListenerBuilder.bind(configuration)
+        signals = try Self.os { () throws(Errno) in try SignalSource() }
         logger = Logger(
             format: Logger.Format(rawValue: configuration.log.format.rawValue) ?? .auto,
             level: Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info)
         metrics = DaemonMetrics(
-            build: .init(version: Version.number, commit: Version.commit, swift: Version.swift),
-            logger: logger)
-        notifier = ServiceNotifier()
-        // Before the first thread that is ours to signal: all inherit the blocked signals.
-        signals = try Self.os { () throws(Errno) in try SignalSource() }
+            build: .init(version: Version.number, swift: Version.swift), logger: logger)
         let threads = configuration.threads
         workers = try Self.os { () throws(Errno) in
             try WorkerPool(threads: threads.workers, name: "worker")
@@ -38,7 +43,9 @@ struct Runtime: Sendable {
         loops = try Self.os { () throws(Errno) in
             var loops: [EventLoop] = []
             for index in 0..<max(1, threads.loops) {
-                loops.append(try EventLoop.start(name: "loop-\(index)"))
+                let lag = metrics.loopLag
+                loops.append(
+                    try EventLoop.start(name: "loop-\(index)", turnTook: { lag.observe($0) }))
             }
             return loops
         }
@@ -49,7 +56,7 @@ struct Runtime: Sendable {
             events: ServerEvents(counting: metrics))
         content = Content(
             store: store, workers: workers, loop: loops[0], logger: logger,
-            events: RegistryEvents(counting: metrics))
+            events: RegistryEvents(counting: metrics, repositories))
         metrics.store.show { [store] in StoreMetrics.Sample(store.statistics) }
     }
 
@@ -91,7 +98,14 @@ extension ServerEvents {
 }
 
 extension RegistryEvents {
-    fileprivate init(counting metrics: DaemonMetrics) {
-        self.init(verified: { metrics.store.verified($0 ? .ok : .corrupt) })
+    fileprivate init(counting metrics: DaemonMetrics, _ repositories: RepositoryMetricsTable) {
+        self.init(
+            verified: { repository, isRight in
+                metrics.store.verified(isRight ? .ok : .corrupt)
+                guard !isRight, let repository else { return }
+                repositories[repository]?.upstreamFailed(.digestMismatch)
+            },
+            fetching: { repositories[$0]?.fetchesInFlight.add($1) },
+            paused: { repositories[$0]?.blockedUntil.set(Int($1)) })
     }
 }

@@ -50,6 +50,13 @@ package struct SocketAddress: Sendable {
         }
     }
 
+    /// Whether the address is this machine's own: 127.0.0.0/8 or ::1.
+    package var isLoopback: Bool {
+        let bytes = self.bytes
+        if bytes.count == 4 { return bytes[0] == 127 }
+        return bytes.count == 16 && bytes.last == 1 && bytes.dropLast().allSatisfy { $0 == 0 }
+    }
+
     /// The host without its port, as people write it.
     package var host: String {
         let bytes = self.bytes

@@ -31,9 +31,13 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     private var yielded: [UnsafeContinuation<Void, Never>] = []
     private var simulation: SeededGenerator?
     /// Called after each turn with the time it took, for the lag metric.
-    package var turnTook: ((Duration) -> Void)?
+    private let turnTook: (@Sendable (Duration) -> Void)?
 
-    private init(name: String, clock: LoopClock, poller: Poller?, seed: UInt64?) {
+    private init(
+        name: String, clock: LoopClock, poller: Poller?, seed: UInt64?,
+        turnTook: (@Sendable (Duration) -> Void)? = nil
+    ) {
+        self.turnTook = turnTook
         self.name = name
         self.clock = clock
         self.poller = poller
@@ -43,9 +47,11 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// A loop on a thread of its own.
     package static func start(
-        name: String, clock: LoopClock = .system
+        name: String, clock: LoopClock = .system,
+        turnTook: (@Sendable (Duration) -> Void)? = nil
     ) throws(Errno) -> EventLoop {
-        let loop = EventLoop(name: name, clock: clock, poller: try Poller(), seed: nil)
+        let loop = EventLoop(
+            name: name, clock: clock, poller: try Poller(), seed: nil, turnTook: turnTook)
         try Thread.start(name: name) { loop.run() }
         return loop
     }

@@ -136,7 +136,7 @@ actor BlobFetch {
         }
         do throws(StoreError) {
             _ = try await writer.finish()
-            source.content.events.verified(true)
+            source.content.events.verified(source.proxy, true)
             opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
             return .committed
         } catch {
@@ -153,7 +153,7 @@ actor BlobFetch {
     }
 
     private func mismatched() -> End {
-        source.content.noteMismatch(digest)
+        source.content.noteMismatch(digest, from: source.proxy)
         source.content.logger.log(
             .error, "digest mismatch",
             [

@@ -95,15 +95,15 @@ package final class Content: Sendable {
     private func discard(_ digest: Digest) async {
         manifests.withLock { $0.remove(digest) }
         logger.log(.error, "damaged", ["digest": .string("\(digest)")])
-        events.verified(false)
+        events.verified(nil, false)
         await store.discard(digest)
     }
 
     // MARK: - Mismatches
 
     /// Remembers that bytes served under `digest` turned out wrong.
-    func noteMismatch(_ digest: Digest) {
-        events.verified(false)
+    func noteMismatch(_ digest: Digest, from proxy: String) {
+        events.verified(proxy, false)
         mismatches.withLock { $0.insert(loop.now + ProxyPolicy.corruptRangePause, for: digest) }
     }
 
@@ -116,16 +116,20 @@ package final class Content: Sendable {
 
 /// What the repositories report for metrics; each closure is short and never blocks.
 package struct RegistryEvents: Sendable {
-    /// A body's digest was compared.
-    package var verified: @Sendable (_ isRight: Bool) -> Void
+    /// The digest of bytes was compared: those from the named repository's upstream, or stored ones.
+    package var verified: @Sendable (_ repository: String?, _ isRight: Bool) -> Void
     /// A blob fetch of the named repository started or ended.
     package var fetching: @Sendable (_ repository: String, _ change: Int) -> Void
+    /// The named repository's upstream is left alone until then, in seconds since 1970.
+    package var paused: @Sendable (_ repository: String, _ until: Int64) -> Void
 
     package init(
-        verified: @escaping @Sendable (Bool) -> Void = { _ in },
-        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in }
+        verified: @escaping @Sendable (String?, Bool) -> Void = { _, _ in },
+        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in },
+        paused: @escaping @Sendable (String, Int64) -> Void = { _, _ in }
     ) {
         self.verified = verified
         self.fetching = fetching
+        self.paused = paused
     }
 }

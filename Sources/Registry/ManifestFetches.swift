@@ -189,7 +189,10 @@ actor ManifestFetches {
             negative.remember(error, for: key, until: now + ttl)
         case .denied: negative.remember(error, for: key, until: now + ProxyPolicy.deniedTTL)
         case .limited(_, let retryAfter):
-            if pausedUntil.map({ $0 <= now }) ?? true { pausedUntil = now + retryAfter }
+            guard pausedUntil.map({ $0 <= now }) ?? true else { break }
+            pausedUntil = now + retryAfter
+            let until = content.loop.clock.dateSeconds + retryAfter.components.seconds
+            content.events.paused(proxy, until)
         default: break
         }
     }
@@ -254,13 +257,13 @@ actor ManifestFetches {
             }
         }
         guard isRight else {
-            content.events.verified(false)
+            content.events.verified(proxy, false)
             throw .corrupt(registry: registry, "the manifest does not match its digest")
         }
         let digest = expected ?? claimed ?? StreamingHash.digest(of: bytes, .sha256)
         do throws(ManifestError) {
             let parsed = try Manifest.parse(bytes, contentType: response.contentType)
-            content.events.verified(true)
+            content.events.verified(proxy, true)
             return Download(
                 manifest: StoredManifest(
                     digest: digest, mediaType: parsed.mediaType, bytes: bytes),

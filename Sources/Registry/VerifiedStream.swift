@@ -12,6 +12,7 @@ package actor VerifiedStream {
     private let body: any UpstreamBody
     private let content: Content
     private let digest: Digest
+    private let proxy: String
     private let registry: String
     /// Nil once the digest is compared; updated by workers, one chunk at a time.
     private let hash: Mutex<StreamingHash?>
@@ -41,6 +42,7 @@ package actor VerifiedStream {
         body = response.body
         size = response.contentLength
         content = source.content
+        proxy = source.proxy
         registry = source.registry
         self.digest = digest
         hash = Mutex(StreamingHash(digest.algorithm))
@@ -91,9 +93,11 @@ package actor VerifiedStream {
             return hash?.finalize()
         }
         let isRight = computed == digest && (size ?? received) == received
-        content.events.verified(isRight)
-        guard !isRight else { return }
-        content.noteMismatch(digest)
+        guard !isRight else {
+            content.events.verified(proxy, true)
+            return
+        }
+        content.noteMismatch(digest, from: proxy)
         throw .corrupt(registry: registry, "the blob does not match its digest")
     }
 }

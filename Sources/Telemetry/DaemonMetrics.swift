@@ -6,12 +6,10 @@ package struct DaemonMetrics: Sendable {
     /// What the running program is.
     package struct Build: Sendable {
         let version: String
-        let commit: String
         let swift: String
 
-        package init(version: String, commit: String, swift: String) {
+        package init(version: String, swift: String) {
             self.version = version
-            self.commit = commit
             self.swift = swift
         }
     }
@@ -30,8 +28,8 @@ package struct DaemonMetrics: Sendable {
         self.metrics = metrics
         let info = metrics.gauge(
             "cistern_build_info", help: "Version of the running daemon.",
-            labels: ["version", "commit", "swift"])
-        info.set(1, [build.version, build.commit, build.swift])
+            labels: ["version", "swift"])
+        info.set(1, [build.version, build.swift])
         http = HTTPMetrics(metrics)
         content = ContentMetrics(metrics)
         store = StoreMetrics(metrics)

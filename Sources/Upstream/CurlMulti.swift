@@ -41,10 +41,12 @@ final class CurlMulti {
     }
 
     deinit {
-        // Closing the pool's connections still calls back for sockets and the timer.
-        curl_multi_cleanup(multi)
+        // Closing the pool's connections would call back for sockets and the timer.
+        ccurl_multi_set_socket_function(multi, nil)
+        ccurl_multi_set_timer_function(multi, nil)
         timer?.cancel()
         for watch in watches.values { watch.cancel() }
+        curl_multi_cleanup(multi)
     }
 
     func add(_ easy: CurlEasy) -> Bool {

@@ -224,10 +224,11 @@ extension CurlUpstream {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let waiters = pool.waiters
-                let timer = bound.map { bound in
-                    loop.timer(after: bound) { waiters.wake(ticket, .failure(.timeout(phase))) }
+                waiters.suspend(ticket, continuation) {
+                    bound.map { bound in
+                        loop.timer(after: bound) { waiters.wake(ticket, .failure(.timeout(phase))) }
+                    }
                 }
-                waiters.add(ticket, continuation, timer: timer)
             }
         } onCancel: {
             loop.spawn { await self.wake(ticket, .failure(.cancelled)) }

@@ -33,7 +33,8 @@ package struct RemoteURL: Hashable, Sendable {
 
     /// Resolves a `Location` or `Link` target against the URL it was received from (RFC 3986 §5).
     package init?(resolving reference: String, against base: RemoteURL?) {
-        guard Self.isAcceptable(reference), !Self.lacksHost(reference), let handle = curl_url() else { return nil }
+        guard Self.isAcceptable(reference), !Self.lacksHost(reference), let handle = curl_url()
+        else { return nil }
         defer { curl_url_cleanup(handle) }
         let flags = UInt32(CURLU_DISALLOW_USER | CURLU_PATH_AS_IS)
         if let base {

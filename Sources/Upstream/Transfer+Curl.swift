@@ -62,7 +62,7 @@ extension Transfer {
         let context = Unmanaged.passUnretained(self).toOpaque()
         for option in [
             CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA,
-            CURLOPT_PREREQDATA,
+            CURLOPT_PREREQDATA, CURLOPT_SSL_CTX_DATA,
         ] { easy.set(option, pointer: context) }
         ccurl_easy_set_write_function(easy.handle) { bytes, size, count, context in
             guard let context else { return 0 }
@@ -78,6 +78,11 @@ extension Transfer {
             guard let context, let address else { return CURL_SOCKET_BAD }
             return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
                 .openSocket(address)
+        }
+        ccurl_easy_set_tls_function(easy.handle) { _, _, context in
+            guard let context else { return CURLE_ABORTED_BY_CALLBACK }
+            Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().enter(.handshaking)
+            return CURLE_OK
         }
         ccurl_easy_set_prerequest_function(easy.handle) { context, address, _, _, _ in
             guard let context, let address else { return CURL_PREREQFUNC_ABORT }
@@ -128,7 +133,7 @@ extension Transfer {
         case CURLE_COULDNT_RESOLVE_HOST:
             return .resolve(host: host)
         case CURLE_OPERATION_TIMEDOUT:
-            return .timeout(stage == .connecting ? connectPhase : .headers)
+            return .timeout(connectPhase ?? .headers)
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
             CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_ENGINE_INITFAILED, CURLE_USE_SSL_FAILED:

@@ -12,9 +12,13 @@ extension Transfer {
     func enter(_ next: Stage) {
         stage = next
         switch next {
-        case .connecting: arm(timeouts.connect, else: .headers) { $0.connectTimedOut() }
-        case .awaitingHead: arm(timeouts.firstByte, else: .firstByte)
-        case .readingHead: arm(.seconds(3600), else: .headers)
+        case .connecting: arm(timeouts.connect)
+        case .handshaking:
+            // From the loop: no option is changed inside a callback.
+            phaseTimer?.cancel()
+            phaseTimer = pool.loop.timer(after: .zero) { [weak self] in self?.allowHandshake() }
+        case .awaitingHead: arm(timeouts.firstByte)
+        case .readingHead: arm(timeouts.headers)
         case .body:
             phaseTimer?.cancel()
             phaseTimer = nil
@@ -24,43 +28,36 @@ extension Transfer {
         }
     }
 
-    /// Calls `expired` after `limit`, or fails the exchange when the whole request is due before.
-    private func arm(
-        _ limit: Duration, else phase: UpstreamError.Phase,
-        _ expired: ((Transfer) -> Void)? = nil
-    ) {
+    /// Fails the exchange after `limit`, or when the whole request is due if that is before.
+    private func arm(_ limit: Duration) {
         phaseTimer?.cancel()
         let left = plan.deadline - pool.loop.now
         phaseTimer = pool.loop.timer(after: min(limit, left)) { [weak self] in
             guard let self, outcome == nil else { return }
-            if limit < left, let expired {
-                expired(self)
-            } else {
-                end(.failure(.timeout(limit < left ? phase : .headers)))
-                pool.multi.settle()
-            }
-        }
-    }
-
-    /// The time for the connection is over; a handshake that has begun has its own.
-    private func connectTimedOut() {
-        guard let easy else { return }
-        let connected = easy.time(CURLINFO_CONNECT_TIME_T)
-        let left = connected + timeouts.tls - (pool.loop.now - started)
-        if plan.url.scheme == .https, connected > .zero, left > .zero {
-            let whole = timeouts.connect + timeouts.tls + .seconds(1)
-            easy.set(CURLOPT_CONNECTTIMEOUT_MS, whole.wholeMilliseconds)
-            arm(left, else: .tls)
-        } else {
-            end(.failure(.timeout(connectPhase)))
+            end(.failure(.timeout(limit < left ? currentPhase : .headers)))
             pool.multi.settle()
         }
     }
 
-    /// What libcurl is busy with before the request is sent.
-    var connectPhase: UpstreamError.Phase {
-        guard let easy, easy.time(CURLINFO_NAMELOOKUP_TIME_T) > .zero else { return .resolve }
-        return easy.time(CURLINFO_CONNECT_TIME_T) == .zero ? .connect : .tls
+    /// libcurl counts the handshake as part of connecting: it gets its own time on top.
+    private func allowHandshake() {
+        let whole = timeouts.connect + timeouts.tls + .seconds(1)
+        easy?.set(CURLOPT_CONNECTTIMEOUT_MS, whole.wholeMilliseconds)
+        arm(timeouts.tls)
+    }
+
+    private var currentPhase: UpstreamError.Phase {
+        stage == .awaitingHead ? .firstByte : connectPhase ?? .headers
+    }
+
+    /// What libcurl is busy with before the request is sent; nil later.
+    var connectPhase: UpstreamError.Phase? {
+        switch stage {
+        case .connecting:
+            easy?.time(CURLINFO_NAMELOOKUP_TIME_T) ?? .zero > .zero ? .connect : .resolve
+        case .handshaking: .tls
+        case .awaitingHead, .readingHead, .body, .ended: nil
+        }
     }
 }
 

@@ -5,13 +5,13 @@ import Reactor
 /// One HTTP exchange: a request to one URL and its response, as libcurl carries it out.
 ///
 /// On the loop's thread only; owned by `TransferPool` until it is over and forgotten. Life:
-/// `begin` → (connect, TLS) → `aboutToSend` → header lines → head complete → body → `end`.
+/// `begin` → connect → (TLS) → `aboutToSend` → header lines → head complete → body → `end`.
 /// Callbacks of libcurl and timers only note what happened; whoever waits is woken after libcurl
 /// has returned (SWIFT-4).
 final class Transfer {
     /// How far the exchange is; decides which time limit applies (UP-2).
     enum Stage {
-        case connecting, awaitingHead, readingHead, body, ended
+        case connecting, handshaking, awaitingHead, readingHead, body, ended
     }
 
     /// Bytes taken in one turn of the loop before others get theirs.
@@ -179,7 +179,7 @@ final class Transfer {
         stall?.restart(received: received)
         // Delivers what libcurl holds back before it returns.
         if let easy, curl_easy_pause(easy.handle, CURLPAUSE_CONT) != CURLE_OK {
-            end(.failure(failure ?? .reset))
+            end(.failure(isDiscarded ? .cancelled : failure ?? .reset))
         }
         pool.multi.settle()
     }

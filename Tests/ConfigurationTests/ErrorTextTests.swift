@@ -82,7 +82,7 @@ import Testing
 
     @Test func whatIsMissingIsNotReportedWhereLinesWereLeftOut() throws {
         let errors = try refuse("[repositories.a]\ntype = \"proxy\"\nregistry = \"a\\q\"\n")
-        #expect(places(errors) == ["syntax 3:14"])
+        #expect(places(errors) == ["syntax 3:15"])
     }
 
     @Test(arguments: [
@@ -124,7 +124,7 @@ import Testing
 
     // CRED-6
     @Test(arguments: [
-        "[repositories.a]\ntype = \"proxy\"\nregistry = \"a.b\"\nusername = \"u\"\npassword = \"hunter2\"",
+        "[repositories.a]\ntype = \"proxy\"\nusername = \"u\"\npassword = \"hunter2\"",
         "[repositories.a]\ntype = \"proxy\"\nregistry = \"a.b\"\npassword = [\n\"hunter2\",\n]",
         "[repositories.a]\nPassword = \"hunter2\"",
         "[repositories.a]\npassword = hunter2",

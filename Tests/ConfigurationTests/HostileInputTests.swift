@@ -42,15 +42,34 @@ import Testing
         #expect(errors(bytes) != nil)
     }
 
+    // toml++ 3.3 asserts or has undefined behaviour at each of these.
+    @Test(arguments: [
+        "[=", "[[=]]", "[#]", "gr\u{F6}\u{DF}e = 1", "v\u{29B} = 1", "a = 1 \u{29B}",
+        "a = 5\"\u{29B}\"",
+        "a = \"x\"\u{29B}", "a = \"\"\"x \\\n \u{E4}\"\"\"",
+    ])
+    func whatTheParserCannotBearIsRefusedBefore(text: String) {
+        #expect(errors(Array(text.utf8))?.diagnostics.first?.code == "syntax")
+    }
+
+    @Test func lettersBeyondASCIIStandInQuotesAndComments() throws {
+        let text =
+            "# \u{E4}\n[repositories.a] # \u{2026}\ntype = \"proxy\"\nregistry = 'a.b'\n"
+            + "username = \"\u{E4}\" # '\"\npassword = { env = \"P\" }\n"
+        let environment = home.merging(["P": "x"]) { $1 }
+        let configuration = try accept(text, environment: environment)
+        #expect(configuration.repositories[0].proxy?.credentials?.username == "\u{E4}")
+    }
+
     @Test func aFileOfMoreThanOneMebibyteIsRefused() {
         let bytes = [UInt8](repeating: UInt8(ascii: "#"), count: 1 << 20)
         #expect(errors(bytes) == nil)
         #expect(errors(bytes + [10])?.diagnostics.first?.code == "file")
     }
 
-    @Test func aHundredThousandWrongKeysAreReportedInPart() {
+    @Test func twentyThousandWrongKeysAreReportedInPart() {
         var text = "[cache]\n"
-        for number in 0..<60_000 { text += "k\(number) = 1\n" }
+        for number in 0..<20_000 { text += "k\(number) = 1\n" }
         let errors = errors(Array(text.utf8))
         #expect(errors?.diagnostics.count == 100)
     }
@@ -86,7 +105,7 @@ import Testing
         let good = Array(
             "version=1\n[cache]\nmax_size='5%'\n[repositories.a]\ntype=\"proxy\"\nretries=3\n".utf8)
         let bits = Array("[]{}=\".'#\n\\\0\u{FF}1a,-\r".utf8)
-        for _ in 0..<2000 {
+        for _ in 0..<300 {
             var bytes = good
             for _ in 0..<(1 + next() % 4) {
                 bytes[next() % bytes.count] = bits[next() % bits.count]

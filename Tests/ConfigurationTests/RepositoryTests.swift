@@ -167,5 +167,7 @@ import Testing
         #expect(configuration.warnings.map(\.message) == ["`a.b` checks no certificate of a.b"])
         #expect(configuration.repositories[0].proxy?.insecure == true)
         #expect(places(try refuse("[defaults.proxy]\ninsecure = true\n")) == ["unknown-key 2:1"])
+        let login = "[defaults.proxy]\nusername = \"a\"\npassword = { env = \"HOME\" }\n"
+        #expect(places(try refuse(login)) == ["unknown-key 2:1", "unknown-key 3:1"])
     }
 }

@@ -13,6 +13,9 @@ struct RealPartsTrait: SuiteTrait, TestTrait, TestScoping {
         for test: Test, testCase: Test.Case?,
         performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
+        // A test inherits its suite's share; its own, if larger, counts instead.
+        let shares = test.traits.compactMap { ($0 as? RealPartsTrait)?.share }
+        guard share == shares.max() ?? share else { return try await function() }
         await Machine.shared.take(share)
         do {
             try await withTaskExecutorPreference(ThreadExecutor.shared) { try await function() }

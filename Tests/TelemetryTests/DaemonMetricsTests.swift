@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct DaemonMetricsTests {
     private let daemon = DaemonMetrics(
-        build: .init(version: "0.1.0", commit: "abc1234", swift: "6.3.1"))
+        build: .init(version: "0.1.0", swift: "6.3.1"))
 
     private func expectSamples(_ samples: [String]) {
         let lines = Set(page.split(separator: "\n").map(String.init))
@@ -30,7 +30,7 @@ import Testing
     @Test func whatIsKnownIsZeroFromTheStart() {
         _ = daemon.repository("hub")
         expectSamples([
-            #"cistern_build_info{version="0.1.0",commit="abc1234",swift="6.3.1"} 1"#,
+            #"cistern_build_info{version="0.1.0",swift="6.3.1"} 1"#,
             #"cistern_http_requests_total{route="blob",method="HEAD",code="200"} 0"#,
             #"cistern_connections_rejected_total{reason="per_ip"} 0"#,
             #"cistern_http_response_bytes_total{repository="hub",source="upstream"} 0"#,

@@ -59,13 +59,16 @@ final class Recorder<Value: Sendable>: Sendable {
 
 extension UpstreamRequest.Resource {
     static func tag(_ name: String, _ tag: String) -> Self {
-        .manifest(RepositoryName(parsing: name)!, Reference(parsing: tag)!)
+        guard let name = RepositoryName(parsing: name), let reference = Reference(parsing: tag)
+        else { preconditionFailure("a test's own name") }
+        return .manifest(name, reference)
     }
 
-    static func layer(_ name: String, _ digit: Character = "a") -> Self {
-        .blob(
-            RepositoryName(parsing: name)!,
-            Digest(parsing: "sha256:" + String(repeating: digit, count: 64))!)
+    static func layer(_ name: String) -> Self {
+        let digest = "sha256:" + String(repeating: "a", count: 64)
+        guard let name = RepositoryName(parsing: name), let digest = Digest(parsing: digest)
+        else { preconditionFailure("a test's own name") }
+        return .blob(name, digest)
     }
 }
 

@@ -92,6 +92,8 @@ final class ScriptedServer: @unchecked Sendable {
 
     var connections: Int { state.withLock { $0.connections } }
 
+    var openConnections: Int { state.withLock { $0.open.count } }
+
     /// Ends everything and waits for all threads.
     func stop() {
         state.withLock { state in
@@ -204,11 +206,13 @@ final class ScriptedServer: @unchecked Sendable {
         }
         var thread = pthread_t()
         let box = Unmanaged.passRetained(Box(body)).toOpaque()
-        let result = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-            return nil
-        }, box)
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+                return nil
+            }, box)
         precondition(result == 0, "pthread_create")
         state.withLock { $0.threads.append(thread) }
     }

@@ -24,6 +24,10 @@ typedef int (*ccurl_prerequest_function)(
     void *context, char *remote_address, char *local_address, int remote_port, int local_port);
 CURLcode ccurl_easy_set_prerequest_function(CURL *easy, ccurl_prerequest_function function);
 
+// Called when a connection stands and its TLS handshake is about to begin.
+typedef CURLcode (*ccurl_tls_function)(CURL *easy, void *tls, void *context);
+CURLcode ccurl_easy_set_tls_function(CURL *easy, ccurl_tls_function function);
+
 // curl_easy_getinfo.
 CURLcode ccurl_easy_get_offset(CURL *easy, CURLINFO info, curl_off_t *value);
 CURLcode ccurl_easy_get_pointer(CURL *easy, CURLINFO info, void **value);

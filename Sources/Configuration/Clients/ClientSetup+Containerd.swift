@@ -1,8 +1,8 @@
 extension ClientSetup {
     /// One `hosts.toml` per registry, each under a comment with its path.
     ///
-    /// Only `pull` and `resolve` are named as capabilities: releases before 2.2 drop the whole file,
-    /// silently, for a word they do not know.
+    /// Only `pull` and `resolve` are named as capabilities: releases before 2.2 silently drop the
+    /// whole file for a word they do not know.
     package func containerd() throws(Failure) -> String {
         var files: [String] = []
         for target in targets { files.append(try hostsFile(target)) }

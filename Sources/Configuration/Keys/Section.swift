@@ -24,7 +24,7 @@ struct Section: Sendable {
 enum KeyTable {
     static let sections = [
         TopKeys.section, CacheKeys.section, ListenerKeys.section, AdminKeys.section,
-        RepositoryKeys.section, ProxyKeys.section, GroupKeys.section, DefaultsKeys.section,
+        RepositoryKeys.section, DefaultsKeys.section, ProxyKeys.section, GroupKeys.section,
         LimitsKeys.section, ThreadsKeys.section, LogKeys.section,
     ]
 

@@ -58,7 +58,7 @@ struct RepositoriesBuilder {
             section: DefaultsKeys.section, table: keys, place: proxy.keyPlace)
         reader.noteUnknownKeys(&problems)
         _ = ProxyKnobs(reader, &problems)
-        return keys
+        return keys.filtered { DefaultsKeys.section.key(named: $0) != nil }
     }
 
     /// A name is a path component of image names, or a registry's name.

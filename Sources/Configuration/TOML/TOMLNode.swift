@@ -43,10 +43,19 @@ struct TOMLTable: Sendable {
         var value: TOMLNode
     }
 
-    private(set) var entries: [Entry] = []
+    private(set) var entries: [Entry]
+
+    init(entries: [Entry] = []) {
+        self.entries = entries
+    }
 
     subscript(key: String) -> Entry? {
         entries.first { $0.key == key }
+    }
+
+    /// The table without the keys that are not wanted.
+    func filtered(_ isWanted: (String) -> Bool) -> TOMLTable {
+        TOMLTable(entries: entries.filter { isWanted($0.key) })
     }
 
     /// Puts a value behind the others; the key must be new.

@@ -1,5 +1,5 @@
 /// What a client got back, and whether the message was whole by its own framing.
-package struct WireResponse: Sendable {
+package struct WireResponse: Sendable, CustomStringConvertible {
     /// How the message ended.
     package enum Ending: Sendable, Equatable {
         /// All that the framing promised came.
@@ -50,6 +50,15 @@ package struct WireResponse: Sendable {
     package var isCompleteButWrong: Bool {
         (status == 200 || status == 206) && ending == .complete
             && (matchesSoFar == false || hasExpectedSize == false)
+    }
+
+    /// What matters of it, in one line.
+    package var description: String {
+        let matches = matchesSoFar.map { $0 ? ", bytes right" : ", BYTES WRONG" } ?? ""
+        let size = hasExpectedSize.map { $0 ? ", size right" : ", size wrong" } ?? ""
+        let cache = self["Cache-Status"].map { ", \($0)" } ?? ""
+        let text = contentLength.map { $0 < 300 ? ", \(self.text)" : "" } ?? ""
+        return "\(status) \(bodyBytes) bytes \(ending)\(matches)\(size)\(cache)\(text)"
     }
 
     package var keepsAlive: Bool { self["Connection"]?.lowercased() != "close" }

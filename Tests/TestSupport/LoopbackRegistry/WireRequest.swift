@@ -1,5 +1,5 @@
 /// A request as the scripted upstream saw it.
-package struct WireRequest: Sendable {
+package struct WireRequest: Sendable, CustomStringConvertible {
     /// Which of the upstream's faces was asked.
     package enum Role: String, Sendable { case registry, token, cdn, evil }
 
@@ -8,6 +8,12 @@ package struct WireRequest: Sendable {
     /// The request target as it came, query included.
     package let target: String
     package let fields: [(name: String, value: String)]
+
+    /// The request and its range, in one line.
+    package var description: String {
+        let range = self["Range"].map { " (\($0))" } ?? ""
+        return "\(role.rawValue) \(method) \(target.prefix(200))\(range)"
+    }
 
     /// The target without its query.
     package var path: String { String(target.prefix { $0 != "?" }) }
