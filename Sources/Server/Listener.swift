@@ -1,5 +1,5 @@
-package import Linux
 import Glibc
+package import Linux
 import Synchronization
 
 /// A listening TCP socket with a name; shared by all loops, closed when nobody accepts from it.

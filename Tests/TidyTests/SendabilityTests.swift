@@ -7,6 +7,7 @@ import Testing
     /// A new one needs a reason in the review; one that went is taken out here.
     private static let allowed: [String: Int] = [
         "Sources/Daemon/DaemonMain.swift": 1,
+        "Sources/Reactor/ActorExecutor.swift": 1,
         "Sources/Reactor/Chunk.swift": 1,
         "Sources/Reactor/EventLoop.swift": 1,
         "Sources/Reactor/WorkerPool.swift": 1,
