@@ -39,6 +39,10 @@ package final class Listener: Sendable {
     }
 
     /// The port bound.
+    package var isLoopback: Bool {
+        (try? System.localAddress(descriptor.raw))?.isLoopback ?? false
+    }
+
     package var port: UInt16 { (try? System.localAddress(descriptor.raw).port) ?? 0 }
 
     /// Connections that are open now.
