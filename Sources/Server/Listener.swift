@@ -38,11 +38,12 @@ package final class Listener: Sendable {
         self.descriptor = descriptor
     }
 
-    /// The port bound.
+    /// Whether only this machine reaches it.
     package var isLoopback: Bool {
         (try? System.localAddress(descriptor.raw))?.isLoopback ?? false
     }
 
+    /// The port bound.
     package var port: UInt16 { (try? System.localAddress(descriptor.raw).port) ?? 0 }
 
     /// Connections that are open now.
