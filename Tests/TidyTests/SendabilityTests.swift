@@ -12,7 +12,6 @@ import Testing
         "Sources/Reactor/EventLoop.swift": 1,
         "Sources/Reactor/WorkerPool.swift": 1,
         "Sources/Server/ServerLoop.swift": 1,
-        "Sources/Store/BlobStore+Reconcile.swift": 1,
         "Sources/Store/StreamingHash.swift": 1,
         "Sources/Telemetry/LogQueue.swift": 1,
     ]
