@@ -38,6 +38,11 @@ package final class Listener: Sendable {
         self.descriptor = descriptor
     }
 
+    /// Whether only this machine reaches it.
+    package var isLoopback: Bool {
+        (try? System.localAddress(descriptor.raw))?.isLoopback ?? false
+    }
+
     /// The port bound.
     package var port: UInt16 { (try? System.localAddress(descriptor.raw).port) ?? 0 }
 
