@@ -34,6 +34,7 @@ enum ListenerBuilder {
             for listener in try open(
                 address, name: "\(index + 1)", settings: settings, &passed)
             {
+                try refuseSharing(configuration, settings, listener)
                 bound.append(BoundListener(listener: listener, purpose: .registry, index: index))
             }
         }
@@ -42,6 +43,22 @@ enum ListenerBuilder {
             bound.append(BoundListener(listener: listener, purpose: .admin, index: nil))
         }
         return bound
+    }
+
+    /// Content fetched with a login is not offered to the network by accident (AUTH-8). Addresses in
+    /// the file are checked with it; where a socket of systemd's is, only shows here.
+    private static func refuseSharing(
+        _ configuration: Configuration, _ settings: ListenerConfiguration, _ listener: Listener
+    ) throws(DaemonError) {
+        guard !listener.isLoopback else { return }
+        let unshared = configuration.unsharedRepositories(reachableFrom: settings)
+        guard unshared.isEmpty else {
+            throw DaemonError(
+                .configuration,
+                "\(listener.identity.address) would offer to the network what "
+                    + "\(unshared.joined(separator: ", ")) fetches with a login",
+                fix: "listen on loopback, or write share_private = true in these repositories")
+        }
     }
 
     private static func open(

@@ -40,10 +40,10 @@ struct Runtime: Sendable {
         workers = try Self.os { () throws(Errno) in
             try WorkerPool(threads: threads.workers, name: "worker")
         }
+        let lag = metrics.loopLag
         loops = try Self.os { () throws(Errno) in
             var loops: [EventLoop] = []
             for index in 0..<max(1, threads.loops) {
-                let lag = metrics.loopLag
                 loops.append(
                     try EventLoop.start(name: "loop-\(index)", turnTook: { lag.observe($0) }))
             }

@@ -4,9 +4,10 @@ import Synchronization
 
 /// What the stored bytes mean: blobs, manifests and their children, links, tags, recency.
 ///
-/// SQLite in WAL mode with `synchronous=NORMAL` (DUR-3). Writes are `async`: each is one transaction
-/// on the index thread, where the one writing connection lives. Reads are synchronous look-ups by
-/// prepared statements on a few connections of their own, cheap enough for a loop (2 to 4 µs).
+/// SQLite in WAL mode with `synchronous=NORMAL` (DUR-3). Writes are `async`: each is one
+/// transaction on the index thread, where the one writing connection lives. Reads are synchronous
+/// look-ups by prepared statements on a few connections of their own, cheap enough for a loop (2 to
+/// 4 µs).
 package final class ContentIndex: Sendable {
     /// The database's name in the store's root; SQLite adds `-wal` and `-shm`.
     package static let fileName = "index.db"

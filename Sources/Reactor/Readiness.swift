@@ -40,9 +40,12 @@ package final class Readiness {
         onHangUp = nil
     }
 
-    /// A read would have blocked, or gave less than was asked for: the next `untilReadable` waits
-    /// for the kernel. An end of the peer that was already reported is not forgotten.
-    package func clearReadable() { if !peerEnded { canRead = false } }
+    /// A read would have blocked, or gave less than was asked for.
+    ///
+    /// The next `untilReadable` waits for the kernel, unless the peer's end was reported already.
+    package func clearReadable() {
+        if !peerEnded { canRead = false }
+    }
 
     /// Whether a read is worth trying without waiting.
     package var isReadable: Bool { canRead }

@@ -28,7 +28,15 @@ actor BlobFetches {
     private var content: Content { source.content }
 
     /// The blob, from the store, from a fetch that is joined, or from one that is started.
-    func open(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobAnswer> {
+    func open(
+        _ name: RepositoryName, _ digest: Digest, within bound: Duration
+    ) async -> Fetched<BlobAnswer> {
+        await content.within(bound, of: source.registry) { [self] in
+            await open(name, digest)
+        }
+    }
+
+    private func open(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobAnswer> {
         do throws(RegistryError) {
             return .success(try await find(name, digest))
         } catch {
@@ -115,7 +123,15 @@ actor BlobFetches {
     // MARK: - Heads
 
     /// What HEAD answers: that of GET, without fetching the bytes (UP-9).
-    func head(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobHead> {
+    func head(
+        _ name: RepositoryName, _ digest: Digest, within bound: Duration
+    ) async -> Fetched<BlobHead> {
+        await content.within(bound, of: source.registry) { [self] in
+            await head(name, digest)
+        }
+    }
+
+    private func head(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobHead> {
         let key = Key(name: name, digest: digest)
         do throws(RegistryError) {
             if let error = negative.error(for: key, at: content.loop.now) { throw error }

@@ -99,6 +99,20 @@ package final class Content: Sendable {
         await store.discard(digest)
     }
 
+    // MARK: - Bounds
+
+    /// Runs `work` on the home loop and waits for it at most `bound` (UP-2); work that takes longer
+    /// goes on for whoever asks next.
+    func within<Value: Sendable>(
+        _ bound: Duration, of registry: String,
+        _ work: @escaping @Sendable () async -> Fetched<Value>
+    ) async -> Fetched<Value> {
+        let promise = Promise<Fetched<Value>>()
+        loop.spawn { promise.fulfil(await work()) }
+        return await promise.value(within: bound, on: loop)
+            ?? .failure(.timedOut(registry: registry))
+    }
+
     // MARK: - Mismatches
 
     /// Remembers that bytes served under `digest` turned out wrong.

@@ -1,5 +1,5 @@
 package import OCI
-import Upstream
+import Reactor
 
 /// Several repositories under one name: the first that has something gives it.
 ///
@@ -25,7 +25,8 @@ package final class GroupRepository: Sendable {
             if let local = await member.localManifest(name, reference) { return local }
         }
         return try await firstOf(ordered(name, reference), name) {
-            member throws(RegistryError) in try await member.manifest(name, reference)
+            member, bound throws(RegistryError) in
+            try await member.manifest(name, reference, within: bound)
         }
     }
 
@@ -37,7 +38,8 @@ package final class GroupRepository: Sendable {
             if let local = await member.localBlob(name, digest) { return local }
         }
         return try await firstOf(ordered(name, .digest(digest)), name) {
-            member throws(RegistryError) in try await member.blob(name, digest)
+            member, bound throws(RegistryError) in
+            try await member.blob(name, digest, within: bound)
         }
     }
 
@@ -51,7 +53,8 @@ package final class GroupRepository: Sendable {
             }
         }
         return try await firstOf(ordered(name, .digest(digest)), name) {
-            member throws(RegistryError) in try await member.blobHead(name, digest)
+            member, bound throws(RegistryError) in
+            try await member.blobHead(name, digest, within: bound)
         }
     }
 
@@ -60,9 +63,11 @@ package final class GroupRepository: Sendable {
         var merged: Set<Tag> = []
         var outcome: CacheOutcome?
         var failure = RegistryError.notFound
-        for member in members {
+        let deadline = content.loop.now + ProxyPolicy.answerBound
+        for (index, member) in members.enumerated() {
             do throws(RegistryError) {
-                let answer = try await member.tags(name)
+                let bound = share(of: deadline, among: members.count - index)
+                let answer = try await member.tags(name, within: bound)
                 merged.formUnion(answer.tags)
                 outcome = outcome ?? answer.outcome
             } catch {
@@ -78,8 +83,9 @@ package final class GroupRepository: Sendable {
         _ name: RepositoryName, _ digest: Digest, artifactType: String?
     ) async throws(RegistryError) -> ReferrersAnswer {
         try await firstOf(ordered(name, .digest(digest)), name) {
-            member throws(RegistryError) in
-            try await member.referrers(name, digest, artifactType: artifactType)
+            member, bound throws(RegistryError) in
+            try await member.referrers(
+                name, digest, artifactType: artifactType, within: bound)
         }
     }
 
@@ -94,12 +100,14 @@ package final class GroupRepository: Sendable {
 
     private func firstOf<T: Sendable>(
         _ members: [ProxyRepository], _ name: RepositoryName,
-        _ ask: (ProxyRepository) async throws(RegistryError) -> T
+        _ ask: (ProxyRepository, Duration) async throws(RegistryError) -> T
     ) async throws(RegistryError) -> T {
         var failure = RegistryError.notFound
-        for member in members {
+        let deadline = content.loop.now + ProxyPolicy.answerBound
+        for (index, member) in members.enumerated() {
             do throws(RegistryError) {
-                let answer = try await ask(member)
+                let answer = try await ask(
+                    member, share(of: deadline, among: members.count - index))
                 await content.locate(self.name, name, in: member.name)
                 return answer
             } catch {
@@ -107,6 +115,13 @@ package final class GroupRepository: Sendable {
             }
         }
         throw failure
+    }
+
+    /// How long the next of `count` members may take, so that the whole group answers in time (UP-2):
+    /// half of what is left, all of it for the last.
+    private func share(of deadline: Instant, among count: Int) -> Duration {
+        let left = max(deadline - content.loop.now, .zero)
+        return count > 1 ? left / 2 : left
     }
 
     /// What a group answers when nobody has it: trouble, since it may be there, before "denied",

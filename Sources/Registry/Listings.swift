@@ -41,7 +41,7 @@ actor Listings {
     // MARK: - Tags
 
     /// All tags of `name`, those seen before while the upstream cannot be asked (UP-6).
-    func tags(_ name: RepositoryName) async -> Fetched<TagsAnswer> {
+    func tags(_ name: RepositoryName, within bound: Duration) async -> Fetched<TagsAnswer> {
         if let list = cached.use(name), list.until > content.loop.now {
             return .success(TagsAnswer(tags: list.tags, outcome: .hit))
         }
@@ -56,7 +56,7 @@ actor Listings {
                 await finish(name, promise, answer)
             }
         }
-        let answer = await promise.value(within: ProxyPolicy.answerBound, on: content.loop)
+        let answer = await promise.value(within: bound, on: content.loop)
         return answer ?? .failure(.timedOut(registry: source.registry))
     }
 
@@ -106,6 +106,14 @@ actor Listings {
 
     /// The upstream's referrers index of `digest`; those seen before while it cannot be asked.
     func referrers(
+        _ name: RepositoryName, _ digest: Digest, artifactType: String?, within bound: Duration
+    ) async -> Fetched<ReferrersAnswer> {
+        await content.within(bound, of: source.registry) { [self] in
+            await referrers(name, digest, artifactType: artifactType)
+        }
+    }
+
+    private func referrers(
         _ name: RepositoryName, _ digest: Digest, artifactType: String?
     ) async -> Fetched<ReferrersAnswer> {
         do throws(RegistryError) {

@@ -40,24 +40,32 @@ actor ManifestFetches {
     }
 
     /// The manifest of a reference that is not fresh locally; joins a fetch under way.
-    func resolve(_ key: Key) async -> Fetched<ManifestAnswer> {
-        if let joined = running[key] {
-            let answer = await joined.value(within: ProxyPolicy.answerBound, on: content.loop)
-            guard let answer else { return .failure(.timedOut(registry: registry)) }
-            return answer.map { answer in
-                var answer = answer
-                answer.outcome = answer.outcome.joined
-                return answer
-            }
+    ///
+    /// When that takes longer than `bound`, a known tag is served stale and the fetch goes on.
+    func resolve(_ key: Key, within bound: Duration) async -> Fetched<ManifestAnswer> {
+        let joined = running[key]
+        let promise = joined ?? start(key)
+        guard let answer = await promise.value(within: bound, on: content.loop) else {
+            let error = RegistryError.timedOut(registry: registry)
+            guard case .tag(let tag) = key.reference else { return .failure(error) }
+            return await stale(content.tag(proxy, key.name, tag), after: error)
         }
+        guard joined != nil else { return answer }
+        return answer.map { answer in
+            var answer = answer
+            answer.outcome = answer.outcome.joined
+            return answer
+        }
+    }
+
+    private func start(_ key: Key) -> Promise<Fetched<ManifestAnswer>> {
         let promise = Promise<Fetched<ManifestAnswer>>()
         running[key] = promise
         content.loop.spawn { [self] in
             let result = await fetch(key)
             await finish(key, promise, result)
         }
-        let answer = await promise.value(within: ProxyPolicy.answerBound, on: content.loop)
-        return answer ?? .failure(.timedOut(registry: registry))
+        return promise
     }
 
     private func finish(

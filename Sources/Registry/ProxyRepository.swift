@@ -82,43 +82,52 @@ package final class ProxyRepository: Sendable {
 
     /// The manifest of a tag or digest, wherever it has to come from.
     package func manifest(
-        _ name: RepositoryName, _ reference: Reference
+        _ name: RepositoryName, _ reference: Reference,
+        within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> ManifestAnswer {
         if let local = await localManifest(name, reference) { return local }
         let key = ManifestFetches.Key(name: canonical(name), reference: reference)
-        return try await manifests.resolve(key).get()
+        return try await manifests.resolve(key, within: bound).get()
     }
 
     /// The blob, complete or growing.
     package func blob(
-        _ name: RepositoryName, _ digest: Digest
+        _ name: RepositoryName, _ digest: Digest,
+        within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> BlobAnswer {
         if let local = await localBlob(name, digest) { return local }
-        return try await blobs.open(canonical(name), digest).get()
+        return try await blobs.open(canonical(name), digest, within: bound).get()
     }
 
     /// What HEAD of a blob answers.
     package func blobHead(
-        _ name: RepositoryName, _ digest: Digest
+        _ name: RepositoryName, _ digest: Digest,
+        within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> BlobHead {
         if let local = await localBlob(name, digest) {
             return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
         }
-        return try await blobs.head(canonical(name), digest).get()
+        return try await blobs.head(canonical(name), digest, within: bound).get()
     }
 
     /// All tags of a name.
-    package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
-        try await listings.tags(canonical(name)).get()
+    package func tags(
+        _ name: RepositoryName, within bound: Duration = ProxyPolicy.answerBound
+    ) async throws(RegistryError) -> TagsAnswer {
+        try await listings.tags(canonical(name), within: bound).get()
     }
 
     /// What refers to a manifest.
     package func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+        _ name: RepositoryName, _ digest: Digest, artifactType: String?,
+        within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> ReferrersAnswer {
         let name = canonical(name)
-        let answer = await listings.referrers(name, digest, artifactType: artifactType)
-        guard case .failure(.notFound) = answer, let fallback = try? await manifest(name, .tag(digest.referrersTag)),
+        let half = bound / 2
+        let answer = await listings.referrers(
+            name, digest, artifactType: artifactType, within: half)
+        guard case .failure(.notFound) = answer, let fallback = try? await manifest(
+                name, .tag(digest.referrersTag), within: half),
             let index = try? ReferrersIndex.parse(fallback.manifest.bytes)
         else { return try answer.get() }
         // The upstream has no referrers API but the tag that stands in for it.

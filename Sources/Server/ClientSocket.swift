@@ -90,6 +90,21 @@ final class ClientSocket {
         awaitsFirstByte = true
     }
 
+    /// Sends as much of `bytes` as the kernel takes at once and says how much that was.
+    ///
+    /// Most answers are sent whole by this, without any cost of asynchronous calls.
+    func sendNow(_ bytes: [UInt8], more: Bool) throws(Cut) -> Int {
+        if isAborted { throw .drained }
+        let result = try result(of: 0) { (_) throws(Errno) -> Transferred in
+            try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Transferred in
+                try System.send(raw, UnsafeRawBufferPointer(buffer), more: more)
+            }
+        }
+        guard case .bytes(let sent) = result else { return 0 }
+        noteProgress(sent)
+        return sent
+    }
+
     /// Sends all of `bytes` from `start`; with `more` the kernel may wait for what follows.
     func send(_ bytes: [UInt8], from start: Int = 0, more: Bool = false) async throws(Cut) {
         try await transfer(bytes.count - start) { (offset) throws(Errno) -> Transferred in

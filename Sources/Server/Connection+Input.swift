@@ -91,7 +91,6 @@ extension Connection {
     /// No method that is served today takes a body, so what it says does not matter; but its framing is
     /// checked before the answer (HTTP-1).
     func dropBody(of head: RequestHead) async -> DroppedBody {
-        guard head.hasBody else { return .dropped }
         // The client waits for permission that it does not get (HTTP-3).
         if head.expectsContinue { return .left }
         if head.isChunked { return await dropChunks() }

@@ -104,7 +104,9 @@ final class Connection {
             case .ended: fate = .close
             }
             switch fate {
-            case .next: await giveWay()
+            case .next:
+                requestsInTurn += 1
+                if requestsInTurn >= Self.requestsPerTurnMax { await giveWay() }
             case .close: return
             case .linger: return await linger()
             }
@@ -113,8 +115,6 @@ final class Connection {
 
     /// A client that pipelines without end gets no more than its turn.
     private func giveWay() async {
-        requestsInTurn += 1
-        guard requestsInTurn >= Self.requestsPerTurnMax else { return }
         requestsInTurn = 0
         await socket.endTurn()
     }
@@ -133,12 +133,14 @@ final class Connection {
             return await refuse(
                 RequestError(status: 421, reason: "host not served here"), to: head)
         }
-        let isBodyLeft: Bool
-        switch await dropBody(of: head) {
-        case .dropped: isBodyLeft = false
-        case .left: isBodyLeft = true
-        case .refused(let error): return await refuse(error, to: head)
-        case .ended: return .close
+        var isBodyLeft = false
+        if head.hasBody {
+            switch await dropBody(of: head) {
+            case .dropped: break
+            case .left: isBodyLeft = true
+            case .refused(let error): return await refuse(error, to: head)
+            case .ended: return .close
+            }
         }
         let response = await handler.respond(
             to: Request(

@@ -1,5 +1,5 @@
-package import Linux
 import Glibc
+package import Linux
 import Synchronization
 
 /// A listening TCP socket with a name; shared by all loops, closed when nobody accepts from it.
@@ -36,6 +36,11 @@ package final class Listener: Sendable {
             name: name, address: try System.localAddress(descriptor.raw).text)
         self.hostnames = hostnames.map { Set($0.map { $0.lowercased() }) }
         self.descriptor = descriptor
+    }
+
+    /// Whether only this machine reaches it.
+    package var isLoopback: Bool {
+        (try? System.localAddress(descriptor.raw))?.isLoopback ?? false
     }
 
     /// The port bound.

@@ -4,11 +4,8 @@ import Reactor
 
 /// How each kind of body follows its head.
 extension ResponseWriter {
+    /// Bytes too many to be copied behind the head.
     func send(_ bytes: [UInt8], behind head: consuming [UInt8]) async throws(Cut) {
-        guard bytes.count > Self.joinedBytesMax else {
-            head.append(contentsOf: bytes)
-            return try await sendJoined(head)
-        }
         try await sendJoined(head, more: true)
         try await socket.send(bytes)
     }

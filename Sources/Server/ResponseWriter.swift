@@ -59,7 +59,9 @@ struct ResponseWriter {
 
     private mutating func send(_ response: Response) async throws(Cut) {
         status = response.status
-        guard try await isSourceReady(response) else { return try await sendBadGateway() }
+        if let file = unsureFile(response), try await !isSound(file) {
+            return try await sendBadGateway()
+        }
         let framing = self.framing(of: response)
         if framing == .untilClose {
             keepsAlive = false
@@ -78,7 +80,11 @@ struct ResponseWriter {
             // A length was promised of which there is nothing to send.
             if case .length(let length) = framing, length > 0 { throw .source }
         case .bytes(let bytes):
-            try await send(bytes, behind: head)
+            guard bytes.count <= Self.joinedBytesMax else {
+                return try await send(bytes, behind: head)
+            }
+            head.append(contentsOf: bytes)
+            try await sendJoined(head)
         case .file(let file, let range):
             try await send(file, range, framing, behind: head)
         case .multipart(let file, _, _, _):
@@ -94,22 +100,30 @@ struct ResponseWriter {
 
     /// Sends a buffer whose bytes are all that is sent for now, and gives it back.
     func sendJoined(_ buffer: consuming [UInt8], more: Bool = false) async throws(Cut) {
-        try await socket.send(buffer, more: more)
+        let sent = try socket.sendNow(buffer, more: more)
+        if sent < buffer.count { try await socket.send(buffer, from: sent, more: more) }
         state.giveBack(buffer)
     }
 
     // MARK: - Before the head
 
-    /// Waits where a head would already promise what is not sure yet; false if the file is bad.
+    /// The file of which a head would already promise what is not sure yet.
     ///
     /// HTTP/1.0 knows no chunks, and an empty body has no end that could be withheld (INT-1).
-    private func isSourceReady(_ response: Response) async throws(Cut) -> Bool {
-        guard case .file(let file, let range) = response.body, !isHead else { return true }
+    private func unsureFile(_ response: Response) -> GrowingFile? {
+        guard case .file(let file, let range) = response.body, !isHead else { return nil }
         let progress = file.progress
-        guard progress.phase == .growing else { return progress.phase == .complete }
-        let length = range.map { Int64($0.count) } ?? progress.total
-        guard length == 0 || length == nil && version == .http10 else { return true }
-        return try await GrowthWait(socket, state, file).untilFinal() == .complete
+        switch progress.phase {
+        case .complete: return nil
+        case .failed: return file
+        case .growing:
+            let length = range.map { Int64($0.count) } ?? progress.total
+            return length == 0 || length == nil && version == .http10 ? file : nil
+        }
+    }
+
+    private func isSound(_ file: GrowingFile) async throws(Cut) -> Bool {
+        try await GrowthWait(socket, state, file).untilFinal() == .complete
     }
 
     private mutating func sendBadGateway() async throws(Cut) {
@@ -163,27 +177,34 @@ struct ResponseWriter {
         switch framing {
         case .none, .untilClose: break
         case .length(let length):
-            output.append(contentsOf: "Content-Length: ".utf8)
+            Self.append("Content-Length: ", to: &output)
             Self.append(decimal: length, to: &output)
-            output.append(contentsOf: "\r\n".utf8)
+            Self.append("\r\n", to: &output)
         case .chunked:
-            output.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+            Self.append("Transfer-Encoding: chunked\r\n", to: &output)
         }
         if !keepsAlive {
-            output.append(contentsOf: "Connection: close\r\n".utf8)
+            Self.append("Connection: close\r\n", to: &output)
         } else if version == .http10 {
-            output.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+            Self.append("Connection: keep-alive\r\n", to: &output)
         }
-        output.append(contentsOf: "\r\n".utf8)
+        Self.append("\r\n", to: &output)
     }
 
+    private static func append(_ text: StaticString, to output: inout [UInt8]) {
+        output.append(
+            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Without a `String`, which every answer would pay for.
     private static func append(decimal number: Int64, to output: inout [UInt8]) {
-        let start = output.count
         var rest = number.magnitude
-        repeat {
-            output.append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        output[start...].reverse()
+        var scale: UInt64 = 1
+        while rest / scale >= 10 { scale *= 10 }
+        while scale > 0 {
+            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest / scale))
+            rest %= scale
+            scale /= 10
+        }
     }
 }

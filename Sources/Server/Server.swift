@@ -53,8 +53,9 @@ package final class Server: Sendable {
         }
     }
 
-    /// Stops accepting, ends idle connections at once and lets answers finish for up to `bound`;
-    /// then cuts them. Returns when no connection is left, or a second after the bound (OPS-1).
+    /// Stops accepting, ends idle connections at once and lets answers finish for up to `bound`.
+    ///
+    /// Then they are cut. Returns when no connection is left, or a second after the bound (OPS-1).
     package func drain(within bound: Duration) async {
         guard !loops.isEmpty else { return }
         await withUnsafeContinuation { (done: UnsafeContinuation<Void, Never>) in

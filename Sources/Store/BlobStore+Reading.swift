@@ -9,8 +9,8 @@ import Synchronization
 extension BlobStore {
     /// The open file of `digest` if it is open already.
     ///
-    /// Costs a dictionary look-up; any thread. Who holds a file protects its whole image from eviction: hold it while it is being sent,
-    /// not longer.
+    /// Costs a dictionary look-up; any thread. Who holds a file protects its whole image from
+    /// eviction: hold it while it is being sent, not longer.
     package func hot(_ digest: Digest) -> GrowingFile? {
         files.file(digest)
     }

@@ -3,6 +3,7 @@ import Index
 import Linux
 import OCI
 import Reactor
+import Synchronization
 
 /// Bringing files and index together again after a crash, in the background (DUR-5).
 ///
@@ -132,14 +133,16 @@ extension BlobStore {
     }
 
     /// One unknown file being hashed, slice by slice, by one job after another.
-    ///
-    /// `@unchecked Sendable`: each slice is awaited before the next is begun.
-    private final class Scan: @unchecked Sendable {
+    private final class Scan: Sendable {
+        private struct State: ~Copyable {
+            var hash: StreamingHash
+            var offset: Int64 = 0
+            var isWhole = false
+        }
+
         private let digest: Digest
         private let file: FileDescriptor
-        private var hash: StreamingHash
-        private var offset: Int64 = 0
-        private(set) var isWhole = false
+        private let state: Mutex<State>
         let stray: Stray
 
         /// Nil if there is no such file.
@@ -155,23 +158,29 @@ extension BlobStore {
                 size: Int64(status.st_size), disk: Int64(status.st_blocks) * 512,
                 stamp: Int64(status.st_mtim.tv_sec) &* 1_000_000)
             self.digest = digest
-            hash = StreamingHash(digest.algorithm)
+            state = Mutex(State(hash: StreamingHash(digest.algorithm)))
         }
+
+        var isWhole: Bool { state.withLock { $0.isWhole } }
 
         /// Hashes up to `count` bytes; false at the end.
         func advance(_ count: Int) throws(Errno) -> Bool {
+            try state.withLock { state throws(Errno) in try advance(&state, count) }
+        }
+
+        private func advance(_ state: inout State, _ count: Int) throws(Errno) -> Bool {
             let buffer = UnsafeMutableRawBufferPointer.allocate(
                 byteCount: 256 << 10, alignment: 64)
             defer { buffer.deallocate() }
             var left = count
             while left > 0 {
-                let read = try System.pread(file.raw, buffer, at: offset)
+                let read = try System.pread(file.raw, buffer, at: state.offset)
                 if read == 0 {
-                    isWhole = hash.finalize() == digest
+                    state.isWhole = state.hash.finalize() == digest
                     return false
                 }
-                hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<read]))
-                offset += Int64(read)
+                state.hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<read]))
+                state.offset += Int64(read)
                 left -= read
             }
             return true

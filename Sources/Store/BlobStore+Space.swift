@@ -13,7 +13,8 @@ extension BlobStore {
 
     /// Makes a writer after reserving for `size` bytes, or a first step if that is unknown.
     ///
-    /// Evicts if needed; `.full` if that does not help. `digest`'s own image is never evicted for it, nor is anything being read or written.
+    /// Evicts if needed; `.full` if that does not help. `digest`'s own image is never evicted for
+    /// it, nor is anything being read or written.
     package func writer(for digest: Digest, size: Int64?) async throws(StoreError) -> BlobWriter {
         let expected = size ?? BlobWriter.firstStep
         guard let bytes = SpaceLedger.charge(for: expected) else { throw StoreError.full }

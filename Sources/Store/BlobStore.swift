@@ -70,12 +70,13 @@ package final class BlobStore: Sendable {
         files = OpenFiles(idleMax: limits.openFilesMax)
     }
 
-    /// Flushes recency and closes the index.
+    /// Flushes recency, closes the index and lets another instance have the store.
     ///
     /// Writers and readers must have ended.
     package func close() async {
         await flushRecency()
         await index.close()
+        layout.unlock()
     }
 
     /// Takes new limits into force; what is over them is evicted by the next `reconcile()` or

@@ -22,7 +22,7 @@ final class StoreLayout: Sendable {
     let path: String
     private let root: FileDescriptor
     private let partialDirectory: FileDescriptor
-    /// Held as long as this object lives; the kernel lets go of the lock with it.
+    /// Held until `unlock()`; the kernel lets go of the lock with the descriptor.
     private let lockFile: FileDescriptor
     private let counter = Atomic<UInt64>(0)
     private let directories: Mutex<Directories>
@@ -92,6 +92,11 @@ final class StoreLayout: Sendable {
             if (try? System.fstatat(directory, path)) != nil { return false }
             throw error
         }
+    }
+
+    /// Lets another instance have the store (DUR-8).
+    func unlock() {
+        try? System.flock(lockFile.raw, LOCK_UN)
     }
 
     // MARK: - Paths

@@ -56,9 +56,8 @@ import Testing
         var limits = ServerLimits()
         limits.connectionsMax = 1
         let file = try growingFile(total: 100)
-        try await TestServer.run(
-            limits: limits, handler: { _ in Response(status: 200, body: .file(file, nil)) }
-        ) { test in
+        let handler: TestServer.Handler = { _ in Response(status: 200, body: .file(file, nil)) }
+        try await TestServer.run(limits: limits, handler: handler) { test in
             let busy = try test.client()
             busy.get("/")
             #expect(busy.waitForByte())
@@ -165,12 +164,10 @@ import Testing
         limits.writeStallTimeout = .milliseconds(100)
         let file = try completeFile(pattern(16 << 20))
         let cut = Promise<ResponseOutcome>()
-        try await TestServer.run(
-            limits: limits,
-            handler: { _ in
-                Response(status: 200, body: .file(file, nil), finished: { cut.fulfil($0) })
-            }
-        ) { test in
+        let handler: TestServer.Handler = { _ in
+            Response(status: 200, body: .file(file, nil), finished: { cut.fulfil($0) })
+        }
+        try await TestServer.run(limits: limits, handler: handler) { test in
             let client = try test.client(receiveBuffer: 4096)
             client.get("/")
             #expect(client.waitForByte())
@@ -186,11 +183,12 @@ import Testing
         // OPS-1
         let bytes = pattern(200_000)
         let file = try growingFile(total: 200_000)
-        try await TestServer.run(loops: 2, handler: { request in
+        let handler: TestServer.Handler = { request in
             request.head.target.path == "/file"
                 ? Response(status: 200, body: .file(file, nil))
                 : Response(status: 200, body: .bytes([65]))
-        }) { test in
+        }
+        try await TestServer.run(loops: 2, handler: handler) { test in
             let idle = try test.client()
             idle.get("/")
             #expect(idle.readAnswer()?.body == [65])
@@ -214,11 +212,12 @@ import Testing
     @Test func anAnswerMadeDuringADrainEndsItsConnection() async throws {
         let started = Promise<Void>()
         let release = Promise<Void>()
-        try await TestServer.run(handler: { request in
+        let handler: TestServer.Handler = { request in
             started.fulfil(())
             _ = await release.value(within: .seconds(20), on: request.loop)
             return Response(status: 200, body: .bytes([65]))
-        }) { test in
+        }
+        try await TestServer.run(handler: handler) { test in
             let client = try test.client()
             client.get("/")
             let waiter = try EventLoop.start(name: "wait")
@@ -239,9 +238,10 @@ import Testing
         // OPS-1
         let file = try growingFile(total: 100)
         let cut = Promise<ResponseOutcome>()
-        try await TestServer.run(handler: { _ in
+        let handler: TestServer.Handler = { _ in
             Response(status: 200, body: .file(file, nil), finished: { cut.fulfil($0) })
-        }) { test in
+        }
+        try await TestServer.run(handler: handler) { test in
             let client = try test.client()
             client.get("/")
             #expect(client.waitForByte())
@@ -285,11 +285,12 @@ import Testing
 
     @Test func largeBodiesLeaveSmallOnesTheirTurn() async throws {
         let large = try completeFile([UInt8](repeating: 7, count: 64 << 20))
-        try await TestServer.run(handler: { request in
+        let handler: TestServer.Handler = { request in
             request.head.target.path == "/large"
                 ? Response(status: 200, body: .file(large, nil))
                 : Response(status: 200, body: .bytes([65]))
-        }) { test in
+        }
+        try await TestServer.run(handler: handler) { test in
             let heavy = try (0..<4).map { _ in try test.client() }
             for client in heavy { client.get("/large") }
             for client in heavy { #expect(client.waitForByte()) }

@@ -238,14 +238,15 @@ import Testing
     }
 
     @Test func handlersCannotOverruleTheFraming() async throws {
-        try await TestServer.run(handler: { _ in
+        let handler: TestServer.Handler = { _ in
             Response(
                 status: 200, reason: "Fine",
                 fields: [
                     "Content-Length": "99", "Transfer-Encoding": "chunked", "Connection": "x",
                     "Date": "never", "X-Kept": "yes",
                 ], body: .bytes([65]))
-        }) { test in
+        }
+        try await TestServer.run(handler: handler) { test in
             let client = try test.client()
             client.get("/")
             let answer = try #require(client.readAnswer())

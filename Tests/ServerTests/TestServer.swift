@@ -22,6 +22,8 @@ struct ClosureHandler: RequestHandler {
 
 /// A running server with one listener on a port of the kernel's choice.
 struct TestServer {
+    typealias Handler = @Sendable (Request) async -> Response
+
     let loops: [EventLoop]
     let server: Server
     let listener: Listener
@@ -36,7 +38,7 @@ struct TestServer {
     /// Runs `body` with a server that is drained and stopped afterwards.
     static func run(
         limits: ServerLimits = ServerLimits(), hostnames: Set<String>? = nil, loops count: Int = 1,
-        workers: WorkerPool? = nil, handler: @escaping @Sendable (Request) async -> Response,
+        workers: WorkerPool? = nil, handler: @escaping Handler,
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let loops = try (0..<count).map { try EventLoop.start(name: "test-\($0)") }
@@ -111,5 +113,33 @@ extension GrowingFile {
         let start = progress.written
         try bytes.withUnsafeBytes { try System.pwriteAll(fd, $0, at: start) }
         extend(to: start + Int64(bytes.count))
+    }
+}
+
+/// A server whose every answer has `body`, and the outcomes of its answers.
+func serving(
+    _ body: Body, status: Int = 200, limits: ServerLimits = ServerLimits(),
+    workers: WorkerPool? = nil, loops: Int = 1,
+    _ test: (TestServer, Recorder<ResponseOutcome>) async throws -> Void
+) async throws {
+    let outcomes = Recorder<ResponseOutcome>()
+    let handler: TestServer.Handler = { _ in
+        Response(
+            status: status, fields: ["Content-Type": "application/octet-stream"], body: body,
+            finished: { outcomes.add($0) })
+    }
+    try await TestServer.run(
+        limits: limits, loops: loops, workers: workers, handler: handler
+    ) { try await test($0, outcomes) }
+}
+
+extension Promise {
+    /// Waits on `loop` for at most 20 s.
+    func value(on loop: EventLoop) async -> Value? {
+        await withCheckedContinuation { continuation in
+            loop.spawn {
+                continuation.resume(returning: await self.value(within: .seconds(20), on: loop))
+            }
+        }
     }
 }

@@ -7,11 +7,11 @@ import Testing
     /// A new one needs a reason in the review; one that went is taken out here.
     private static let allowed: [String: Int] = [
         "Sources/Daemon/DaemonMain.swift": 1,
+        "Sources/Reactor/ActorExecutor.swift": 1,
         "Sources/Reactor/Chunk.swift": 1,
         "Sources/Reactor/EventLoop.swift": 1,
         "Sources/Reactor/WorkerPool.swift": 1,
         "Sources/Server/ServerLoop.swift": 1,
-        "Sources/Store/BlobStore+Reconcile.swift": 1,
         "Sources/Store/StreamingHash.swift": 1,
         "Sources/Telemetry/LogQueue.swift": 1,
     ]

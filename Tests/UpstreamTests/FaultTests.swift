@@ -146,8 +146,18 @@ enum OddHead: CaseIterable {
     // MARK: - Time (UP-2)
 
     @Test func silenceAfterTheRequestTimesOut() async throws {
-        let error = try await failure([.silence]) { $0.timeouts.firstByte = .milliseconds(100) }
-        #expect(error == .timeout(.firstByte))
+        let clock = ManualClock()
+        try await withServer(
+            { _ in [.silence] },
+            { server in
+                let harness = try Harness(server.url, clock: .manual(clock))
+                defer { harness.stop() }
+                async let failure = harness.failure(of: .layer("a"))
+                #expect(await eventually { !server.requests.isEmpty })
+                clock.advance(by: .seconds(10))
+                await harness.turn()
+                #expect(await failure == .timeout(.firstByte))
+            })
     }
 
     @Test func silenceInsideTheHeadTimesOut() async throws {
@@ -185,12 +195,25 @@ enum OddHead: CaseIterable {
     }
 
     @Test func aBodyThatStallsIsCut() async throws {
-        let steps: [Step] = [.head(200, ["Content-Length": "10"]), .send("123"), .silence]
-        let error = try await failure(steps) { $0.timeouts.stall = .milliseconds(120) }
-        #expect(error == .stalled)
+        let clock = ManualClock()
+        try await withServer(
+            { _ in [.head(200, ["Content-Length": "10"]), .send("123"), .silence] },
+            { server in
+                let harness = try Harness(server.url, clock: .manual(clock))
+                defer { harness.stop() }
+                let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
+                #expect(try await response.body.next()?.count == 3)
+                let next = Task { try await response.body.next() }
+                for _ in 0..<7 {
+                    clock.advance(by: .seconds(5))
+                    await harness.turn()
+                }
+                await #expect(throws: UpstreamError.stalled) { try await next.value }
+            })
     }
 
     @Test func aConsumerThatTakesItsTimeIsNoStall() async throws {
+        let clock = ManualClock()
         let megabytes = 4
         let chunk = [UInt8](repeating: 7, count: 1 << 20)
         try await withServer(
@@ -199,17 +222,16 @@ enum OddHead: CaseIterable {
                     + [Step](repeating: .sendBytes(chunk), count: megabytes)
             },
             { server in
-                let harness = try Harness(server.url) { $0.timeouts.stall = .milliseconds(300) }
+                let harness = try Harness(server.url, clock: .manual(clock))
                 defer { harness.stop() }
                 let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
-                // Two windows pass without anybody asking for a byte.
-                await withCheckedContinuation { continuation in
-                    harness.loop.spawn { [loop = harness.loop] in
-                        await loop.sleep(for: .milliseconds(700))
-                        continuation.resume()
-                    }
+                #expect(await eventually { harness.received > BodyBuffer.bytesMax / 2 })
+                for _ in 0..<100 {
+                    clock.advance(by: .seconds(5))
+                    await harness.turn()
                 }
-                #expect(try await response.body.collect(limit: 8 << 20).count == megabytes << 20)
+                #expect(
+                    try await response.body.collect(limit: 8 << 20).count == megabytes << 20)
             })
     }
 

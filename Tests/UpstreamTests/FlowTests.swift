@@ -44,32 +44,18 @@ import Testing
     }
 
     @Test func aConsumerThatDoesNotAskPausesTheTransfer() async throws {  // RES-8
-        let received = Mutex(0)
-        let loop = try EventLoop.start(name: "upstream")
-        defer { loop.stop() }
         try await withServer(
             { _ in Self.large(16) },
             { server in
-                let settings = UpstreamSettings(
-                    registry: "x", base: try #require(RemoteURL(parsing: server.url)))
-                let upstream = try CurlUpstream(
-                    settings, loop: loop,
-                    events: UpstreamEvents(received: { count in received.withLock { $0 += count } })
-                )
-                let response = try await upstream.send(UpstreamRequest(.get, .layer("a")))
+                let harness = try Harness(server.url)
+                defer { harness.stop() }
+                let response = try await harness.send(UpstreamRequest(.get, .layer("a")))
+                #expect(await eventually { harness.received > BodyBuffer.bytesMax / 2 })
                 // The loop turns while nobody asks; what is held stays within the bound.
-                for _ in 0..<200 {
-                    await withCheckedContinuation { continuation in
-                        loop.spawn {
-                            await loop.sleep(for: .milliseconds(1))
-                            continuation.resume()
-                        }
-                    }
-                }
-                #expect(received.withLock { $0 } <= BodyBuffer.bytesMax)
-                #expect(received.withLock { $0 } > 0)
+                for _ in 0..<500 { await harness.turn() }
+                #expect(harness.received <= BodyBuffer.bytesMax)
                 #expect(try await response.body.collect(limit: 16 << 20).count == 16 << 20)
-                #expect(received.withLock { $0 } == 16 << 20)
+                #expect(harness.received == 16 << 20)
             })
     }
 
@@ -128,17 +114,7 @@ import Testing
                     _ = try await upstream.send(UpstreamRequest(.get, .layer("a"))).body.next()
                 }
                 // The clean-up runs on the loop, after the last reference is gone.
-                var turns = 0
-                while server.openConnections > 0, turns < 5000 {
-                    await withCheckedContinuation { continuation in
-                        loop.spawn {
-                            await loop.sleep(for: .milliseconds(1))
-                            continuation.resume()
-                        }
-                    }
-                    turns += 1
-                }
-                #expect(server.openConnections == 0)
+                #expect(await eventually { server.openConnections == 0 })
                 #expect(server.connections > 0)
             })
     }

@@ -10,6 +10,8 @@ struct Harness {
     let loop: EventLoop
     let upstream: CurlUpstream
     let exchanges = Recorder<UpstreamEvents.Exchange>()
+    /// Sizes of what arrived.
+    let arrivals = Recorder<Int>()
 
     init(
         _ base: String, clock: LoopClock = .system,
@@ -19,9 +21,19 @@ struct Harness {
         var settings = UpstreamSettings(
             registry: "example", base: try #require(RemoteURL(parsing: base)))
         change(&settings)
-        let exchanges = exchanges
+        let (exchanges, arrivals) = (exchanges, arrivals)
         upstream = try CurlUpstream(
-            settings, loop: loop, events: UpstreamEvents(exchange: { exchanges.append($0) }))
+            settings, loop: loop,
+            events: UpstreamEvents(
+                exchange: { exchanges.append($0) }, received: { arrivals.append($0) }))
+    }
+
+    /// Body bytes that arrived so far.
+    var received: Int { arrivals.all.reduce(0, +) }
+
+    /// Lets the loop turn once, with all that is due.
+    func turn() async {
+        await withCheckedContinuation { continuation in loop.post { continuation.resume() } }
     }
 
     func stop() { loop.stop() }
@@ -46,6 +58,16 @@ struct Harness {
             return error
         }
     }
+}
+
+/// Waits until `condition` holds; ten seconds are the end of all patience.
+func eventually(_ condition: () -> Bool) async -> Bool {
+    let end = ContinuousClock.now + .seconds(10)
+    while !condition() {
+        if ContinuousClock.now > end { return false }
+        await Task.yield()
+    }
+    return true
 }
 
 /// Values seen, from any thread.

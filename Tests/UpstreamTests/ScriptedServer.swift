@@ -28,18 +28,34 @@ enum Step: Sendable {
     case wait(Gate)
 }
 
-/// Something a test lets happen.
+/// Something a test lets happen: a pipe whose closing is the signal.
 final class Gate: Sendable {
-    private let isOpen = Mutex(false)
+    private let reader: Int32
+    private let writer: Mutex<Int32>
 
-    func open() { isOpen.withLock { $0 = true } }
+    init() {
+        var ends: [Int32] = [-1, -1]
+        precondition(pipe(&ends) == 0, "pipe")
+        reader = ends[0]
+        writer = Mutex(ends[1])
+    }
+
+    deinit {
+        open()
+        close(reader)
+    }
+
+    func open() {
+        writer.withLock {
+            if $0 >= 0 { close($0) }
+            $0 = -1
+        }
+    }
 
     /// Blocks the calling thread, at most five seconds.
     func pass() {
-        for _ in 0..<5000 {
-            if isOpen.withLock({ $0 }) { return }
-            usleep(1000)
-        }
+        var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+        poll(&entry, 1, 5000)
     }
 }
 
