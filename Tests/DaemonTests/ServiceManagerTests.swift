@@ -28,7 +28,8 @@ import Testing
         // The daemon starts at the first connection, which waits for it in the kernel.
         let answer = try RawClient.request(address, "/v2/")
         #expect(answer.status == 200)
-        #expect(try Files.text(log).contains("msg=listening address=\(address) "))
+        let line = "msg=listening address=\(address) "
+        #expect(poll { (try? Files.text(log))?.contains(line) == true })
         child.signal(SIGTERM)
         #expect(child.wait() == .exited(0))
     }

@@ -11,7 +11,7 @@ import Testing
 /// loop; after each step the promises hold.
 ///
 /// A failing seed replays exactly.
-@Suite struct PullSimulationTests {
+@Suite(.serialized) struct PullSimulationTests {
     /// Seeds per run; `CISTERN_SIMULATION_SEEDS` asks for more.
     static let seeds: Range<UInt64> = {
         let asked = getenv("CISTERN_SIMULATION_SEEDS").flatMap { UInt64(String(cString: $0)) }
@@ -21,8 +21,8 @@ import Testing
     private static let stepsPerRun = 60
 
     @Test(arguments: seeds)
-    func promisesHoldUnderARandomSchedule(seed: UInt64) throws {
-        let outcome = try run(seed: seed)
+    func promisesHoldUnderARandomSchedule(seed: UInt64) async throws {
+        let outcome = try await offThePool { try run(seed: seed) }
         #expect(outcome.wrong == [], "seed \(seed): a wrong body completed")
         #expect(outcome.overLimit == [], "seed \(seed): the disk limit was exceeded")
         #expect(outcome.transfersMost <= 1, "seed \(seed): one cold blob, several transfers")
@@ -30,14 +30,14 @@ import Testing
         #expect(outcome.rightAtTheEnd, "seed \(seed): pulls are right again once the faults end")
     }
 
-    @Test func aSeedReplaysExactly() throws {
-        let first = try run(seed: 4711)
-        let second = try run(seed: 4711)
+    @Test func aSeedReplaysExactly() async throws {
+        let first = try await offThePool { try run(seed: 4711) }
+        let second = try await offThePool { try run(seed: 4711) }
         #expect(first.sights == second.sights)
         #expect(!first.sights.isEmpty)
     }
 
-    private struct Outcome {
+    private struct Outcome: Sendable {
         var sights: [Sight] = []
         var wrong: [Sight] = []
         var overLimit: [Int64] = []

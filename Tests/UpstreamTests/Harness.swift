@@ -38,21 +38,50 @@ struct Harness {
 
     func stop() { loop.stop() }
 
+    /// Sends from a task of the loop, as the daemon does: the pool that all tests share may be busy
+    /// for longer than any of the client's bounds.
     func send(_ request: UpstreamRequest) async throws(UpstreamError) -> UpstreamResponse {
-        try await upstream.send(request)
+        try await onLoop { [upstream] in
+            do throws(UpstreamError) {
+                return .success(try await upstream.send(request))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func onLoop<Value: Sendable>(
+        _ body: @escaping @Sendable () async -> Result<Value, UpstreamError>
+    ) async throws(UpstreamError) -> Value {
+        try await withTaskExecutorPreference(loop) { await body() }.get()
     }
 
     /// The body of a GET, whole.
-    func get(_ resource: UpstreamRequest.Resource) async throws -> (Int, [UInt8]) {
-        let response = try await upstream.send(UpstreamRequest(.get, resource))
-        return (response.status, try await response.body.collect(limit: 64 << 20))
+    func get(
+        _ resource: UpstreamRequest.Resource
+    ) async throws(UpstreamError) -> (Int, [UInt8]) {
+        try await onLoop { [upstream] in
+            do throws(UpstreamError) {
+                let response = try await upstream.send(UpstreamRequest(.get, resource))
+                let body = try await response.body.collect(limit: 64 << 20)
+                return .success((response.status, body))
+            } catch {
+                return .failure(error)
+            }
+        }
     }
 
     /// The error that a GET ends with, in its head or in its body.
     func failure(of resource: UpstreamRequest.Resource) async -> UpstreamError? {
         do throws(UpstreamError) {
-            let response = try await upstream.send(UpstreamRequest(.get, resource))
-            _ = try await response.body.collect(limit: 64 << 20)
+            _ = try await onLoop { [upstream] in
+                do throws(UpstreamError) {
+                    let response = try await upstream.send(UpstreamRequest(.get, resource))
+                    return .success(try await response.body.collect(limit: 64 << 20).count)
+                } catch {
+                    return .failure(error)
+                }
+            }
             return nil
         } catch {
             return error

@@ -25,6 +25,15 @@ package final class TestThread<Value: Sendable>: Sendable {
     }
 }
 
+/// Runs a long synchronous body off the pool that all asynchronous tests share.
+package func offThePool<Value: Sendable>(
+    _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        ThreadStarter.start { continuation.resume(with: Result { try body() }) }
+    }
+}
+
 /// What went wrong in the support code, as a sentence.
 package struct TestFailure: Error, CustomStringConvertible {
     package let description: String
