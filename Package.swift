@@ -85,7 +85,7 @@ let package = Package(
             "UpstreamTests",
             ["Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
         tests("ServerTests", ["Server", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
-        tests("ConfigurationTests", ["Configuration", "OCI", "TestSupport"]),
+        tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         tests(
             "SimulationTests",

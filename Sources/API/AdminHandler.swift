@@ -21,8 +21,9 @@ package final class AdminHandler: RequestHandler {
     private let metrics: Metrics
     private let checks: [Check]
 
-    /// - Parameter checks: Of readiness. Upstreams are none of them: a cache stays ready when
-    ///   Docker Hub is down.
+    /// Takes what is to be in order for `/readyz`.
+    ///
+    /// Upstreams are none of it: a cache stays ready when Docker Hub is down.
     package init(metrics: Metrics, checks: [Check]) {
         self.metrics = metrics
         self.checks = checks

@@ -19,8 +19,8 @@ struct Answer {
 
     /// An error as the OCI specification writes it (HTTP-9).
     ///
-    /// - Parameter reason: Replaces the standard reason phrase: containerd shows it to people, also
-    ///   where HEAD carries no body.
+    /// `reason` replaces the standard reason phrase: containerd shows it to people, also where HEAD
+    /// carries no body.
     static func error(
         _ status: Int, _ code: ErrorCode, _ message: String, reason: String? = nil,
         detail: [(name: String, value: String)] = []

@@ -43,7 +43,7 @@ package struct RoutingTable: Sendable {
     /// Writes a registry's name in its one form: case, default port, Docker Hub's aliases.
     private let normalise: @Sendable (String) -> String?
 
-    /// - Parameter listeners: By the name of their `ListenerIdentity`.
+    /// Takes the repositories in force, and the rules of listeners by their identity's name.
     package init(
         repositories: [Repository], listeners: [String: Listener],
         normalise: @escaping @Sendable (String) -> String?
@@ -65,9 +65,8 @@ package struct RoutingTable: Sendable {
 
     /// Finds the repository that a request is meant for.
     ///
-    /// - Parameters:
-    ///   - prefix: The path component before `/v2/`, if there is one.
-    ///   - components: The image name's components, perhaps with a repository in front.
+    /// `prefix` is the path component before `/v2/`, if there is one; `components` are the image
+    /// name's, perhaps with a repository in front.
     func select(
         listener: String, prefix: Substring?, components: ArraySlice<Substring>, namespace: String?
     ) -> Selection? {

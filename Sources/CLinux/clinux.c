@@ -44,7 +44,8 @@ int clinux_open_cached(int directory, const char *path) {
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
-int clinux_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to) {
+int clinux_rename_noreplace(
+    int from_directory, const char *from, int to_directory, const char *to) {
     return renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE);
 }
 

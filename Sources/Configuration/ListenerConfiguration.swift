@@ -1,3 +1,5 @@
+import Linux
+
 /// `[[listener]]`: one address where clients connect, and how their requests find a repository.
 package struct ListenerConfiguration: Sendable, Equatable {
     /// A way for a request to name its repository.

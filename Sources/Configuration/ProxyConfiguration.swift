@@ -1,3 +1,5 @@
+package import Linux
+
 /// `type = "proxy"`: another registry, fetched once and kept.
 package struct ProxyConfiguration: Sendable, Equatable {
     /// The name people write in image names, normalised: lower case, no default port, no alias.

@@ -45,8 +45,9 @@ enum ListenerBuilder {
         return bound
     }
 
-    /// Content fetched with a login is not offered to the network by accident (AUTH-8). Addresses in
-    /// the file are checked with it; where a socket of systemd's is, only shows here.
+    /// Content fetched with a login is not offered to the network by accident (AUTH-8).
+    ///
+    /// Addresses in the file are checked with it; where a socket of systemd's is, only shows here.
     private static func refuseSharing(
         _ configuration: Configuration, _ settings: ListenerConfiguration, _ listener: Listener
     ) throws(DaemonError) {

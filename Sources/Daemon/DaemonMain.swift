@@ -7,9 +7,9 @@ import Telemetry
 
 /// The daemon's entry: runs until told to stop.
 package enum DaemonMain {
-    /// Serves `configuration`; returns the process's exit code.
+    /// Serves `configuration` and gives the process's exit code.
     ///
-    /// - Parameter reload: Reads the configuration again, for SIGHUP (OPS-2).
+    /// `reload` reads the configuration again, for SIGHUP (OPS-2).
     package static func run(
         _ configuration: Configuration,
         reload: @escaping @Sendable () -> Result<Configuration, ConfigurationErrors>

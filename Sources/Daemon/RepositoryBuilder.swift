@@ -115,9 +115,7 @@ struct RepositoryBuilder {
                     username: Array($0.username.utf8), password: $0.password.bytes)
             },
             realms: settings.realms.compactMap { RemoteURL(parsing: $0.description) },
-            allowNetworks: settings.allowNetworks.compactMap {
-                Upstream.Network(parsing: $0.description)
-            },
+            allowNetworks: settings.allowNetworks,
             caFile: settings.caFile, insecure: settings.insecure,
             userAgent: "cistern/\(Version.number)")
         upstream.timeouts.connect = settings.connectTimeout

@@ -6,7 +6,9 @@ import Server
 import Store
 import Telemetry
 
-/// What lives as long as the process: threads, log, metrics, store, server. Made without a network.
+/// What lives as long as the process: threads, log, metrics, store, server.
+///
+/// Made without asking any upstream.
 struct Runtime: Sendable {
     let logger: Logger
     let metrics: DaemonMetrics

@@ -17,7 +17,9 @@ final class SignalSource: Sendable {
         descriptor = FileDescriptor(owning: raw)
     }
 
-    /// Calls `handler` on `loop` for each signal, as long as the watch is held. Only from the loop.
+    /// Calls `handler` on `loop` for each signal, as long as the watch is held.
+    ///
+    /// Only from the loop.
     func watch(
         on loop: EventLoop, _ handler: @escaping (Meaning) -> Void
     ) throws(Errno) -> Watch {

@@ -12,8 +12,8 @@ package enum ByteRange: Hashable, Sendable {
 
     /// Parses a whole Range value; `nil` if it is to be ignored.
     ///
-    /// That is one of another unit, a malformed one, or one of more than `rangesMax` ranges. Numbers
-    /// beyond 64 bits count as the largest.
+    /// That is one of another unit, a malformed one, or one of more than `rangesMax` ranges.
+    /// Numbers beyond 64 bits count as the largest.
     package static func parse(_ header: String) -> [ByteRange]? {
         let parts = header.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, Bytes.equalIgnoringCase(Bytes.trimmed(parts[0]), "bytes") else {
@@ -49,7 +49,8 @@ package enum ByteRange: Hashable, Sendable {
         }
     }
 
-    /// `1*DIGIT`, saturating: a number that is too large is still a valid one (HTTP-7, CVE-2022-31005).
+    /// `1*DIGIT`, saturating: a number that is too large is still a valid one (HTTP-7,
+    /// CVE-2022-31005).
     private static func number(_ text: Substring) -> Int64? {
         var value: Int64 = 0
         for byte in text.utf8 {

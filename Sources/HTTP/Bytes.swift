@@ -15,7 +15,8 @@ enum Bytes {
                 UInt64(
                     littleEndian: raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
                 ^ pattern
-            // The lowest set bit is exact: borrows of this trick only reach bytes above a true zero.
+            // The lowest set bit is exact: borrows of this trick only reach bytes above a true
+            // zero.
             let zeros = (word &- ones) & ~word & highs
             if zeros != 0 { return index &+ (zeros.trailingZeroBitCount &>> 3) }
             index &+= 8

@@ -52,7 +52,8 @@ package struct CacheStatus: Equatable, Sendable {
         Self(hit: true, ttl: ttl)
     }
 
-    /// The header's value: this member behind those of the caches further up, if theirs is presentable.
+    /// The header's value: this member behind those of the caches further up, if theirs is
+    /// presentable.
     package func value(appendingTo upstream: String? = nil) -> String {
         guard let upstream, !upstream.isEmpty, upstream.utf8.count <= Self.upstreamBytesMax,
             upstream.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f })

@@ -34,8 +34,8 @@ package struct Challenge: Equatable, Sendable {
 
     /// Reads all challenges of all header lines, several per line included.
     ///
-    /// A line stops being read where it becomes malformed; what was complete before that counts. Lines
-    /// beyond `bytesMax` in all are left out.
+    /// A line stops being read where it becomes malformed; what was complete before that counts.
+    /// Lines beyond `bytesMax` in all are left out.
     package static func parse(_ lines: [String]) -> [Challenge] {
         var challenges: [Challenge] = []
         var left = bytesMax

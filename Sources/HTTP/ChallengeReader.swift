@@ -1,7 +1,7 @@
 /// Reads one WWW-Authenticate line.
 ///
-/// The grammar is ambiguous until one looks ahead: after a comma, `token =` goes on with the challenge and
-/// `token SP` or a lone token begins the next one.
+/// The grammar is ambiguous until one looks ahead: after a comma, `token =` goes on with the
+/// challenge and `token SP` or a lone token begins the next one.
 struct ChallengeReader {
     private let bytes: [UInt8]
     private var index = 0

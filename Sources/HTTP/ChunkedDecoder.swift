@@ -1,7 +1,7 @@
 /// Takes the chunked transfer coding off a body (RFC 9112 §7.1; HTTP-1, HTTP-2).
 ///
-/// Feed it what has come, use the slice of body it names, drop what it consumed, and feed it again until
-/// it is finished or wants more. Extensions and trailers are read, bounded and thrown away.
+/// Feed it what has come, use the slice of body it names, drop what it consumed, and feed it again
+/// until it is finished or wants more. Extensions and trailers are read, bounded and thrown away.
 package struct ChunkedDecoder: Sendable {
     /// The most digits of a chunk's size.
     package static let sizeDigitsMax = 16

@@ -13,8 +13,9 @@ package struct EntityTag: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether If-None-Match names this tag, so that the answer is 304 (RFC 9110 §13.1.2).
     ///
-    /// Weak comparison; a list, `*`, and the bare digest that some clients send without quotes. Values of
-    /// several lines are to be joined by commas. A text that is no list of tags matches nothing.
+    /// Weak comparison; a list, `*`, and the bare digest that some clients send without quotes.
+    /// Values of several lines are to be joined by commas. A text that is no list of tags matches
+    /// nothing.
     package func matches(ifNoneMatch header: String) -> Bool {
         let trimmed = Bytes.trimmed(header[...])
         if trimmed == "*" { return true }

@@ -65,8 +65,8 @@ package enum HTTPDate {
         }
     }
 
-    /// Year, month, day of a day since 1970-01-01 in the Gregorian calendar: eras of 400 years, counted
-    /// from the first of March, so that the leap day comes last.
+    /// Year, month, day of a day since 1970-01-01 in the Gregorian calendar: eras of 400 years,
+    /// counted from the first of March, so that the leap day comes last.
     private static func civil(days: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719_468
         let era = shifted / 146_097

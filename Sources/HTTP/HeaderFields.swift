@@ -1,8 +1,8 @@
 /// An ordered list of header fields, of a request or of a response.
 ///
-/// All bytes lie in one array and a field is four offsets into it: a parsed request keeps its head as
-/// it came, and nothing becomes a `String` before somebody asks for it. What is appended goes through
-/// one check, so no control byte ever reaches the wire (HTTP-8).
+/// All bytes lie in one array and a field is four offsets into it: a parsed request keeps its head
+/// as it came, and nothing becomes a `String` before somebody asks for it. What is appended goes
+/// through one check, so no control byte ever reaches the wire (HTTP-8).
 package struct HeaderFields: Sendable {
     /// Where a field lies in `storage`.
     struct Entry: Sendable {

@@ -44,7 +44,8 @@ enum HostText {
         return String(decoding: name.map(Bytes.lowered), as: UTF8.self)
     }
 
-    /// Letters, digits and `- . _ ~`: the unreserved set; a Host is never percent-encoded by a client.
+    /// Letters, digits and `- . _ ~`: the unreserved set; a Host is never percent-encoded by a
+    /// client.
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): true

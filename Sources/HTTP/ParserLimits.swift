@@ -11,6 +11,7 @@ package struct ParserLimits: Sendable {
 
     package init() {}
 
-    /// The most bytes a head can need before it is complete or refused: what a receive buffer has to hold.
+    /// The most bytes a head can need before it is complete or refused: what a receive buffer has
+    /// to hold.
     package var headBytesMax: Int { 2 + requestLineBytesMax + headerBytesMax + 2 }
 }

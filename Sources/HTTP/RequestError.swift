@@ -17,8 +17,8 @@ package struct RequestError: Error, Equatable, Sendable, CustomStringConvertible
 
 extension RequestError {
     // Two kinds of bytes that are worth telling apart in a log.
-    /// A TLS hello on a plain port: dockerd, podman and skopeo try HTTPS first and go on to HTTP only
-    /// after an HTTP answer (clients.md).
+    /// A TLS hello on a plain port: dockerd, podman and skopeo try HTTPS first and go on to HTTP
+    /// only after an HTTP answer (clients.md).
     package static let tlsHello = Self(status: 400, reason: "TLS handshake on a plain HTTP port")
     /// The HTTP/2 connection preface (HTTP-10).
     package static let http2Preface = Self(

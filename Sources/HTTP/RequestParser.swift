@@ -1,8 +1,9 @@
 /// Reads request heads out of the bytes of one connection, strictly (HTTP-1 to HTTP-5, RES-1).
 ///
-/// The caller passes everything it holds that is not consumed yet, from the first byte of the request,
-/// each time more has come. The parser remembers how far it has searched, so a client that sends byte by
-/// byte costs no more than one that sends at once, and both get the same answer at the same byte.
+/// The caller passes everything it holds that is not consumed yet, from the first byte of the
+/// request, each time more has come. The parser remembers how far it has searched, so a client that
+/// sends byte by byte costs no more than one that sends at once, and both get the same answer at
+/// the same byte.
 package struct RequestParser: Sendable {
     package let limits: ParserLimits
     private var progress = Progress()
@@ -29,8 +30,9 @@ package struct RequestParser: Sendable {
 
     /// Parses the head at the start of `bytes`.
     ///
-    /// - Returns: the head and its length, after which the body or the next request begins; `nil` if more
-    ///   bytes are needed, which can only be while there are fewer than `limits.headBytesMax`.
+    /// - Returns: the head and its length, after which the body or the next request begins; `nil`
+    ///   if more bytes are needed, which can only be while there are fewer than
+    ///   `limits.headBytesMax`.
     package mutating func parse(
         _ bytes: UnsafeRawBufferPointer
     ) throws(RequestError) -> (head: RequestHead, consumed: Int)? {
@@ -69,7 +71,8 @@ package struct RequestParser: Sendable {
         }
     }
 
-    /// Looks at the first byte, which already tells a request from what is none; `false` without one.
+    /// Looks at the first byte, which already tells a request from what is none; `false` without
+    /// one.
     private mutating func begin(_ bytes: Span<UInt8>) throws(RequestError) -> Bool {
         guard progress.searched == 0 else { return true }
         guard bytes.count > 0 else { return false }

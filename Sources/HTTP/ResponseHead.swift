@@ -11,11 +11,11 @@ package struct ResponseHead: Sendable {
         self.fields = fields
     }
 
-    /// Appends the head, the empty line included, always as HTTP/1.1: the version says what the server
-    /// speaks, not what the client does (RFC 9110 §2.5).
+    /// Appends the head, the empty line included, always as HTTP/1.1: the version says what the
+    /// server speaks, not what the client does (RFC 9110 §2.5).
     ///
-    /// A status outside 100 to 599 becomes 500. Nothing here can put a control byte on the wire (HTTP-8):
-    /// fields were checked when they were added.
+    /// A status outside 100 to 599 becomes 500. Nothing here can put a control byte on the wire
+    /// (HTTP-8): fields were checked when they were added.
     package func serialize(into output: inout [UInt8]) {
         let code = (100...599).contains(status) ? status : 500
         output.append(contentsOf: "HTTP/1.1 ".utf8)
@@ -35,7 +35,8 @@ package struct ResponseHead: Sendable {
         output.append(UInt8(ascii: "\n"))
     }
 
-    /// The registered phrase of a status that Cistern sends; empty for others (RFC 9112 §4 allows it).
+    /// The registered phrase of a status that Cistern sends; empty for others (RFC 9112 §4 allows
+    /// it).
     package static func reason(of status: Int) -> String {  // flat switch
         switch status {
         case 100: "Continue"

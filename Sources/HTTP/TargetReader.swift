@@ -81,7 +81,8 @@ struct TargetReader {
         return String(decoding: decoded, as: UTF8.self)
     }
 
-    /// Visible ASCII without backslash and `#`, no empty segment but the last, none that is `.` or `..`.
+    /// Visible ASCII without backslash and `#`, no empty segment but the last, none that is `.` or
+    /// `..`.
     private static func isPath(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Bool {
         var segment = start + 1
         var index = start + 1

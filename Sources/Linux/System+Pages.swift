@@ -5,7 +5,8 @@ extension System {
     /// Distance between two probes: smaller than any read-ahead window that matters.
     private static let probeStride: Int64 = 128 << 10
 
-    /// Whether the pages of `offset..<end` are in memory, so that sendfile will not wait for a disk.
+    /// Whether the pages of `offset..<end` are in memory, so that sendfile will not wait for a
+    /// disk.
     ///
     /// One byte is read per 128 KiB without waiting (prototypes: free when warm). A file system
     /// that cannot tell counts as resident.

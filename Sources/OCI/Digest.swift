@@ -1,9 +1,9 @@
 /// The name of content by what it is: an algorithm and the hash of the bytes.
 ///
-/// A digest can only exist parsed (INT-7): text that is not exactly `sha256:` and 64 or `sha512:` and
-/// 128 lower-case hexadecimal digits makes none, so nobody downstream validates again, and a path is
-/// made from `bytes` or `hex`, never from what a client sent. The hash lies inline: copying, hashing
-/// and comparing a digest never touches the heap.
+/// A digest can only exist parsed (INT-7): text that is not exactly `sha256:` and 64 or `sha512:`
+/// and 128 lower-case hexadecimal digits makes none, so nobody downstream validates again, and a
+/// path is made from `bytes` or `hex`, never from what a client sent. The hash lies inline:
+/// copying, hashing and comparing a digest never touches the heap.
 package struct Digest: Sendable {
     /// The hash functions Cistern can compute, which are those it can vouch for.
     package enum Algorithm: UInt8, Sendable, CaseIterable {
@@ -56,7 +56,8 @@ package struct Digest: Sendable {
         }
     }
 
-    /// Takes a raw hash, as computed or as kept in the index; `nil` if its length is not the algorithm's.
+    /// Takes a raw hash, as computed or as kept in the index; `nil` if its length is not the
+    /// algorithm's.
     package init?(_ algorithm: Algorithm, bytes: some Collection<UInt8>) {
         guard bytes.count == algorithm.byteCount else { return nil }
         self.init(
@@ -137,7 +138,8 @@ package struct Digest: Sendable {
 
     /// The tag under which registries without the referrers API keep what refers to this digest.
     ///
-    /// Algorithm cut at 32 and encoded part at 64 characters (distribution-spec, "Referrers Tag Schema").
+    /// Algorithm cut at 32 and encoded part at 64 characters (distribution-spec, "Referrers Tag
+    /// Schema").
     package var referrersTag: Tag {
         Tag(trusted: "\(algorithm.name)-\(hex.prefix(64))")
     }
@@ -152,7 +154,8 @@ extension Digest: Hashable {
     }
 
     package func hash(into hasher: inout Hasher) {
-        // All of it, since clients choose digests: the first word alone would let them choose buckets.
+        // All of it, since clients choose digests: the first word alone would let them choose
+        // buckets.
         for index in 0..<(algorithm.byteCount / 8) { hasher.combine(words[index]) }
     }
 }

@@ -1,4 +1,5 @@
-/// The error codes of the distribution API (distribution-spec, "Error Codes", and Docker's few more).
+/// The error codes of the distribution API (distribution-spec, "Error Codes", and Docker's few
+/// more).
 package enum ErrorCode: String, Sendable, CaseIterable {
     case blobUnknown = "BLOB_UNKNOWN"
     case blobUploadInvalid = "BLOB_UPLOAD_INVALID"

@@ -1,8 +1,8 @@
 /// A bounded JSON parser (SWIFT-2, RES-2).
 ///
 /// It never traps: every byte is read through bounds, recursion ends at `depthMax`, numbers are not
-/// converted. Invalid UTF-8 and lone surrogates in strings become U+FFFD as in Go's reader, which is
-/// what the clients use; the bytes themselves are never written again, so nothing is lost by it.
+/// converted. Invalid UTF-8 and lone surrogates in strings become U+FFFD as in Go's reader, which
+/// is what the clients use; the bytes themselves are never written again, so nothing is lost by it.
 struct JSONReader {
     private let bytes: [UInt8]
     private let limits: JSONLimits

@@ -66,7 +66,8 @@ package struct JSONLimits: Sendable {
     package var bytesMax = 4 << 20
     /// How deep arrays and objects may be nested (SWIFT-2).
     package var depthMax = 64
-    /// How many values the tree may have: what bounds memory, since `[0,0,…]` is a value per two bytes.
+    /// How many values the tree may have: what bounds memory, since `[0,0,…]` is a value per two
+    /// bytes.
     package var valuesMax = 1 << 18
 
     package init() {}

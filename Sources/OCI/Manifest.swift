@@ -18,7 +18,8 @@ package struct Manifest: Hashable, Sendable {
     /// The longest manifest that is taken (RES-2); containerd refuses a little above it.
     package static let bytesMax = 4 << 20
 
-    /// The type the document is served as, without parameters; it never changes for a digest (INT-6).
+    /// The type the document is served as, without parameters; it never changes for a digest
+    /// (INT-6).
     package let mediaType: String
     package let kind: Kind
     /// The config, layers or manifests in their order, each digest once.

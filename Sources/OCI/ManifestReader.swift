@@ -1,7 +1,7 @@
 /// Turns a JSON document into a `Manifest`, refusing whatever two clients could read differently.
 ///
-/// One digest with two readings was CVE-2021-41190: a document with `manifests` and `layers` is an index
-/// to one client and an image to another, by nothing but its Content-Type.
+/// One digest with two readings was CVE-2021-41190: a document with `manifests` and `layers` is an
+/// index to one client and an image to another, by nothing but its Content-Type.
 struct ManifestReader {
     private let document: JSONValue
     /// The announced type without parameters, `nil` if there was none.
@@ -59,7 +59,8 @@ struct ManifestReader {
         }
     }
 
-    /// Simple case folding as far as Go's reader does it: ASCII, and the two letters that fold into it.
+    /// Simple case folding as far as Go's reader does it: ASCII, and the two letters that fold into
+    /// it.
     private static func folded(_ key: String) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(key.utf8.count)
@@ -197,8 +198,8 @@ extension ManifestReader {
         return found
     }
 
-    /// Reads one descriptor; `nil` if there is none, or if its digest is of an algorithm that Cistern
-    /// does not know and so could neither verify nor serve.
+    /// Reads one descriptor; `nil` if there is none, or if its digest is of an algorithm that
+    /// Cistern does not know and so could neither verify nor serve.
     private func descriptor(
         _ value: JSONValue?, _ place: String
     ) throws(ManifestError) -> Descriptor? {
@@ -222,7 +223,8 @@ extension ManifestReader {
             platform: Self.platform(value["platform"]))
     }
 
-    /// The generic digest grammar of image-spec, "Digests", for algorithms other than the registered two.
+    /// The generic digest grammar of image-spec, "Digests", for algorithms other than the
+    /// registered two.
     private static func isOfUnknownAlgorithm(_ text: String) -> Bool {
         guard text.utf8.count <= 512 else { return false }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)

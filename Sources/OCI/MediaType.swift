@@ -19,8 +19,8 @@ package enum MediaType {
 
     /// The `Accept` line of every manifest request to an upstream.
     ///
-    /// Always the full set, whatever the client sent: registries rewrite or hide content when a type is
-    /// missing, `*/*` alone not counting (protocol.md §1.8, INT-5).
+    /// Always the full set, whatever the client sent: registries rewrite or hide content when a
+    /// type is missing, `*/*` alone not counting (protocol.md §1.8, INT-5).
     package static let accepted = [
         ociIndex, dockerList, ociManifest, dockerManifest, "*/*",
     ].joined(separator: ", ")
@@ -35,7 +35,8 @@ package enum MediaType {
         return String(decoding: trimmed.map(lowered), as: UTF8.self)
     }
 
-    /// Whether the text is `type/subtype` in the characters RFC 6838 §4.2 allows, at most 255 of them.
+    /// Whether the text is `type/subtype` in the characters RFC 6838 §4.2 allows, at most 255 of
+    /// them.
     package static func isValid(_ text: String) -> Bool {
         guard (3...255).contains(text.utf8.count) else { return false }
         let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)

@@ -54,8 +54,8 @@ package struct ReferrersIndex: Sendable {
 extension Descriptor {
     /// Writes the descriptor as JSON.
     ///
-    /// Annotations come in the order of their keys, so that equal lists have equal bytes. `urls` is left
-    /// out: Cistern never passes on where else content might lie.
+    /// Annotations come in the order of their keys, so that equal lists have equal bytes. `urls` is
+    /// left out: Cistern never passes on where else content might lie.
     package func encode(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("mediaType", mediaType)

@@ -21,7 +21,8 @@ package struct TagList: Sendable {
         return Self(name: document["name"]?.string ?? "", tags: tags)
     }
 
-    /// The page after `last` (exclusive, need not exist) of at most `count` tags, out of a sorted list.
+    /// The page after `last` (exclusive, need not exist) of at most `count` tags, out of a sorted
+    /// list.
     ///
     /// `more` says whether a `Link` to the next page is due; a page of none never has one.
     package func page(after last: String?, count: Int?) -> (tags: TagList, more: Bool) {

@@ -7,8 +7,8 @@ struct LoopJob {
 
 /// A loop as the executor of its actors; beside the loop itself, which runs tasks outside actors.
 ///
-/// The runtime tells the two apart by identity: only so does a task know that it is where it wants to
-/// be, and goes on without being queued again.
+/// The runtime tells the two apart by identity: only so does a task know that it is where it wants
+/// to be, and goes on without being queued again.
 ///
 /// `@unchecked Sendable`: `loop` is set once, before anybody else knows of this object.
 final class ActorExecutor: SerialExecutor, @unchecked Sendable {

@@ -7,8 +7,8 @@ import Synchronization
 ///
 /// Actors that live on a loop name it as their `unownedExecutor`; tasks are started by `spawn`, so
 /// that code between two awaits of sockets never leaves the thread. In a simulation the same type
-/// has no thread and no sockets: a test runs it, a seed draws which job is next, and a `ManualClock`
-/// says what time it is, so that a run can be replayed.
+/// has no thread and no sockets: a test runs it, a seed draws which job is next, and a
+/// `ManualClock` says what time it is, so that a run can be replayed.
 ///
 /// `@unchecked Sendable`: `inbox`, `thread` and `stopping` are what other threads may touch and
 /// are synchronised; everything else is touched on the loop's own thread only.
@@ -113,7 +113,9 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     // MARK: - Time
 
-    /// Calls `fire` on the loop once `delay` has passed. Only from the loop.
+    /// Calls `fire` on the loop once `delay` has passed.
+    ///
+    /// Only from the loop.
     @discardableResult
     package func timer(after delay: Duration, _ fire: @escaping () -> Void) -> LoopTimer {
         let timer = LoopTimer(deadline: now + delay, fire: fire)
@@ -121,7 +123,9 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         return timer
     }
 
-    /// Suspends the calling task for `delay`. Only from tasks of the loop.
+    /// Suspends the calling task for `delay`.
+    ///
+    /// Only from tasks of the loop.
     package func sleep(for delay: Duration) async {
         await withUnsafeContinuation { continuation in
             timer(after: delay) { continuation.resume() }
@@ -137,7 +141,9 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     // MARK: - Sockets
 
-    /// Calls `handler` on the loop whenever `fd` shows what `interest` names. Only from the loop.
+    /// Calls `handler` on the loop whenever `fd` shows what `interest` names.
+    ///
+    /// Only from the loop.
     package func watch(
         _ fd: Int32, _ interest: Interest, _ handler: @escaping (Interest) -> Void
     ) throws(Errno) -> Watch {
@@ -241,7 +247,9 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     // MARK: - Simulation
 
-    /// Runs everything that can run now; returns how many turns that took. Simulation only.
+    /// Runs everything that can run now and gives how many turns that took.
+    ///
+    /// Simulation only.
     @discardableResult
     package func runUntilIdle(turnsMax: Int = 1_000_000) -> Int {
         precondition(simulation != nil, "only a simulated loop is driven by hand")

@@ -186,7 +186,8 @@ actor BlobFetch {
                 }
                 resumes += 1
                 await source.content.loop.sleep(for: pause(resumes))
-                switch await resume(at: writer.file.progress.written, etag: first.etag, size: size) {
+                switch await resume(at: writer.file.progress.written, etag: first.etag, size: size)
+                {
                 case .success(let resumed):
                     (response, skip) = resumed
                 case .failure(.again(let error)):

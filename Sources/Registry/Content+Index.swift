@@ -95,7 +95,8 @@ extension Content {
         let record = ManifestRecord(
             digest: manifest.digest, mediaType: manifest.mediaType,
             size: Int64(manifest.bytes.count), artifactType: parsed.referrerArtifactType,
-            subject: parsed.subject, annotations: parsed.annotations.isEmpty
+            subject: parsed.subject,
+            annotations: parsed.annotations.isEmpty
                 ? nil : Annotations.encode(parsed.annotations),
             children: parsed.children.map {
                 ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)

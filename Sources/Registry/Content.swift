@@ -130,7 +130,8 @@ package final class Content: Sendable {
 
 /// What the repositories report for metrics; each closure is short and never blocks.
 package struct RegistryEvents: Sendable {
-    /// The digest of bytes was compared: those from the named repository's upstream, or stored ones.
+    /// The digest of bytes was compared: those from the named repository's upstream, or stored
+    /// ones.
     package var verified: @Sendable (_ repository: String?, _ isRight: Bool) -> Void
     /// A blob fetch of the named repository started or ended.
     package var fetching: @Sendable (_ repository: String, _ change: Int) -> Void

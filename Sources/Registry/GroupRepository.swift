@@ -117,8 +117,8 @@ package final class GroupRepository: Sendable {
         throw failure
     }
 
-    /// How long the next of `count` members may take, so that the whole group answers in time (UP-2):
-    /// half of what is left, all of it for the last.
+    /// How long the next of `count` members may take, so that the whole group answers in time
+    /// (UP-2): half of what is left, all of it for the last.
     private func share(of deadline: Instant, among count: Int) -> Duration {
         let left = max(deadline - content.loop.now, .zero)
         return count > 1 ? left / 2 : left

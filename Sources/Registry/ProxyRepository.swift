@@ -126,7 +126,8 @@ package final class ProxyRepository: Sendable {
         let half = bound / 2
         let answer = await listings.referrers(
             name, digest, artifactType: artifactType, within: half)
-        guard case .failure(.notFound) = answer, let fallback = try? await manifest(
+        guard case .failure(.notFound) = answer,
+            let fallback = try? await manifest(
                 name, .tag(digest.referrersTag), within: half),
             let index = try? ReferrersIndex.parse(fallback.manifest.bytes)
         else { return try answer.get() }

@@ -70,7 +70,15 @@ struct RecencyCache<Key: Hashable, Value> {
 
     private mutating func unlink(_ place: Int) {
         guard let node = nodes[place] else { return }
-        if node.newer == Self.none { newest = node.older } else { nodes[node.newer]?.older = node.older }
-        if node.older == Self.none { oldest = node.newer } else { nodes[node.older]?.newer = node.newer }
+        if node.newer == Self.none {
+            newest = node.older
+        } else {
+            nodes[node.newer]?.older = node.older
+        }
+        if node.older == Self.none {
+            oldest = node.newer
+        } else {
+            nodes[node.older]?.newer = node.newer
+        }
     }
 }

@@ -5,8 +5,8 @@ import Telemetry
 
 /// Accepts from one listener on one loop; several loops may watch the same socket.
 ///
-/// Not Sendable: it lives on its loop. Whatever keeps it from accepting, it waits by a timer, so that
-/// a level-triggered listener never makes the loop spin (RES-6).
+/// Not Sendable: it lives on its loop. Whatever keeps it from accepting, it waits by a timer, so
+/// that a level-triggered listener never makes the loop spin (RES-6).
 final class Acceptor {
     private static let pauseWhenFull: Duration = .milliseconds(50)
     private static let pauseWithoutDescriptors: Duration = .milliseconds(500)

@@ -4,8 +4,8 @@ import Reactor
 
 /// A client's socket as a connection's straight-line code uses it: wait, receive, send.
 ///
-/// Not Sendable: it lives on its loop. All sending goes through one loop, which knows about the turn
-/// that others are due, and about clients that take nothing any more.
+/// Not Sendable: it lives on its loop. All sending goes through one loop, which knows about the
+/// turn that others are due, and about clients that take nothing any more.
 final class ClientSocket {
     typealias Cut = ResponseOutcome.Cut
 

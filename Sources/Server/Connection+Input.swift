@@ -88,8 +88,8 @@ extension Connection {
 
     /// Reads and drops the body of a request, as far as that is worth the connection.
     ///
-    /// No method that is served today takes a body, so what it says does not matter; but its framing is
-    /// checked before the answer (HTTP-1).
+    /// No method that is served today takes a body, so what it says does not matter; but its
+    /// framing is checked before the answer (HTTP-1).
     func dropBody(of head: RequestHead) async -> DroppedBody {
         // The client waits for permission that it does not get (HTTP-3).
         if head.expectsContinue { return .left }

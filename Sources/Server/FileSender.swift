@@ -67,7 +67,8 @@ struct FileSender {
         }
     }
 
-    /// sendfile blocks the whole loop on a cold page, so a worker reads it first (prototypes.md §5).
+    /// sendfile blocks the whole loop on a cold page, so a worker reads it first (prototypes.md
+    /// §5).
     private mutating func makeResident(_ position: Int64, upTo limit: Int64) async {
         guard position >= residentEnd else { return }
         let end = min(limit, position + state.limits.residencyWindowBytes)

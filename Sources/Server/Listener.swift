@@ -8,6 +8,8 @@ package final class Listener: Sendable {
     /// Host names that are served, in lower case and without a port; nil serves all (HTTP-6).
     package let hostnames: Set<String>?
     let descriptor: FileDescriptor
+    /// Handed on by the service manager, which keeps it listening while we restart.
+    private let isInherited: Bool
     private let open = Atomic<Int>(0)
     private let accepted = Atomic<Int>(0)
 
@@ -19,17 +21,24 @@ package final class Listener: Sendable {
         name: String, host: String, port: UInt16, hostnames: Set<String>? = nil
     ) throws(Errno) {
         try self.init(
-            name: name,
-            listening: System.listen(host: host, port: port, backlog: Self.backlog),
-            hostnames: hostnames)
+            name: name, System.listen(host: host, port: port, backlog: Self.backlog),
+            isInherited: false, hostnames: hostnames)
     }
 
     /// Takes over a socket that already listens, as systemd hands on (it may be blocking).
-    package init(
+    package convenience init(
         name: String, listening descriptor: consuming FileDescriptor,
         hostnames: Set<String>? = nil
     ) throws(Errno) {
         try System.adopt(descriptor.raw)
+        try self.init(name: name, descriptor, isInherited: true, hostnames: hostnames)
+    }
+
+    private init(
+        name: String, _ descriptor: consuming FileDescriptor, isInherited: Bool,
+        hostnames: Set<String>?
+    ) throws(Errno) {
+        self.isInherited = isInherited
         // Accepted sockets inherit this, which saves a call per connection.
         System.setNoDelay(descriptor.raw)
         identity = ListenerIdentity(
@@ -51,6 +60,12 @@ package final class Listener: Sendable {
 
     /// Connections accepted since the start.
     package var acceptedConnections: Int { accepted.load(ordering: .relaxed) }
+
+    /// Has the kernel refuse further connections, so that clients go to another host at once; those
+    /// to an inherited socket wait for the next process instead.
+    func refuse() {
+        if !isInherited { System.shutdownBoth(descriptor.raw) }
+    }
 
     func connectionOpened() {
         open.wrappingAdd(1, ordering: .relaxed)

@@ -4,8 +4,8 @@ import Synchronization
 
 /// The HTTP/1.1 server: listeners and connections on any number of loops.
 ///
-/// Every loop watches every listener, and a connection stays on the loop that accepted it. The limits
-/// on connections hold for all loops together.
+/// Every loop watches every listener, and a connection stays on the loop that accepted it. The
+/// limits on connections hold for all loops together.
 package final class Server: Sendable {
     /// Connections one loop accepts at a time: few where other loops could take them as well.
     private static let burstAlone = 16
@@ -46,7 +46,8 @@ package final class Server: Sendable {
         }
     }
 
-    /// Stops accepting from `listener`; its idle connections end now, the others after their answer.
+    /// Stops accepting from `listener`; its idle connections end now, the others after their
+    /// answer.
     package func stopAccepting(from listener: Listener) async {
         for state in loops {
             await Self.on(state) { $0.stopAccepting(from: listener) }

@@ -124,7 +124,10 @@ final class ServerLoop: @unchecked Sendable {
         guard !isDraining else { return whenDone() }
         isDraining = true
         whenDrained = whenDone
-        for acceptor in acceptors { acceptor.stop() }
+        for acceptor in acceptors {
+            acceptor.stop()
+            acceptor.listener.refuse()
+        }
         acceptors = []
         for connection in connections.values { connection.endSoon() }
         let left = deadline - loop.now

@@ -26,6 +26,7 @@ package final class BlobStore: Sendable {
     let marks: RecencyMarks
     let files: OpenFiles
     let gate = Gate()
+    let commits = CommitCount()
     let litter = Mutex<[Litter]>([])
     let report: @Sendable (StoreEvent) -> Void
 
@@ -70,11 +71,15 @@ package final class BlobStore: Sendable {
         files = OpenFiles(idleMax: limits.openFilesMax)
     }
 
-    /// Flushes recency, closes the index and lets another instance have the store.
+    /// Waits for commits, flushes recency, closes the index and lets another instance have the
+    /// store.
     ///
-    /// Writers and readers must have ended.
+    /// Whoever has a whole body finds it again after the restart. Writers that have not come to
+    /// their end by now fail when they do; their files are removed.
     package func close() async {
+        await commits.drained()
         await flushRecency()
+        _ = try? await run { layout throws(Errno) in try layout.sweepPartial() }
         await index.close()
         layout.unlock()
     }

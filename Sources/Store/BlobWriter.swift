@@ -152,6 +152,8 @@ package final class BlobWriter: Sendable {
             await abandon()
             throw StoreError.closed
         }
+        store.commits.begin()
+        defer { store.commits.end() }
         do throws(StoreError) {
             let size = try await verify()
             try await commit(size)

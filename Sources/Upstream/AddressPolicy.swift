@@ -1,3 +1,5 @@
+import Linux
+
 /// Which addresses may be connected to (SSRF-3).
 ///
 /// Asked after DNS, for every address libcurl is about to dial, and again before each request

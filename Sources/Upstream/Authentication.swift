@@ -6,7 +6,8 @@ enum Credential: Equatable {
     case token(String, TokenKey)
 }
 
-/// How this upstream asked for credentials last, so that the next request need not be refused first.
+/// How this upstream asked for credentials last, so that the next request need not be refused
+/// first.
 enum RememberedChallenge {
     case basic
     case bearer(realm: RemoteURL, service: String?, scope: ScopePattern)

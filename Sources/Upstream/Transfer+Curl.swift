@@ -1,5 +1,6 @@
 import CCurl
 import CCurlShims
+import Linux
 import Reactor
 
 /// What libcurl is told at the start, what it asks on the way, and what its errors mean.

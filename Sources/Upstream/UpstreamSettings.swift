@@ -1,3 +1,5 @@
+package import Linux
+
 /// Everything configurable about one upstream; a value, fixed for the life of its client.
 package struct UpstreamSettings: Sendable {
     /// User name and password as opaque bytes (CRED-5).

@@ -187,6 +187,9 @@ struct E25_FaultMatrixTests {
             Files.walk(daemon.storePath).allSatisfy { $0.isDirectory || $0.size < 2 << 20 }
         }
         #expect(isClean)
-        #expect(try daemon.metricSum("cistern_upstream_errors_total", "digest_mismatch") >= 1)
+        let isCounted = poll {
+            (try? daemon.metricSum("cistern_upstream_errors_total", "digest_mismatch")) ?? 0 >= 1
+        }
+        #expect(isCounted)
     }
 }

@@ -22,7 +22,8 @@ struct E30_UpstreamTests {
         return (upstream, daemon, Puller(daemon, "/v2/docker.io/library/a"))
     }
 
-    // protocol.md §2.3: library/, tokens per scope, HEAD to revalidate, no Authorization at the CDN.
+    // protocol.md §2.3: library/, tokens per scope, HEAD to revalidate, no Authorization at the
+    // CDN.
     @Test func dockerHubIsPulledAsItWants() throws {
         let (upstream, daemon, _) = try start(.dockerHub)
         #expect(try Puller(daemon, "/v2/docker.io/library/a").pull(image) == [])

@@ -8,7 +8,9 @@ import TestSupport
 import Testing
 
 /// Random schedules of pulls, disconnects, upstream faults, evictions and restarts on the seeded
-/// loop; after each step the promises hold. A failing seed replays exactly.
+/// loop; after each step the promises hold.
+///
+/// A failing seed replays exactly.
 @Suite struct PullSimulationTests {
     /// Seeds per run; `CISTERN_SIMULATION_SEEDS` asks for more.
     static let seeds: Range<UInt64> = {
@@ -87,9 +89,11 @@ import Testing
         else { return }
         let client = daemon.client(step, log)
         let byDigest = Bool.random(using: &generator)
-        let patience = Bool.random(using: &generator)
+        let patience =
+            Bool.random(using: &generator)
             ? Int64.random(in: 0..<500_000, using: &generator) : nil
-        let start = Bool.random(using: &generator)
+        let start =
+            Bool.random(using: &generator)
             ? Int64.random(in: 0..<500_000, using: &generator) : 0
         switch Int.random(in: 0..<10, using: &generator) {
         case 0..<5:

@@ -87,7 +87,8 @@ struct SimulatedClient: Sendable {
             let found = StreamingHash.digest(of: answer.manifest.bytes, .sha256)
             log.add(
                 Sight(
-                    client: id, what: "manifest", end: .completed(isRight: found == image.manifest)))
+                    client: id, what: "manifest", end: .completed(isRight: found == image.manifest))
+            )
         } catch {
             log.add(Sight(client: id, what: "manifest", end: .refused(error.reason)))
             return
@@ -154,7 +155,8 @@ struct SimulatedClient: Sendable {
         return .completed(isRight: isRight(bytes, 0, digest))
     }
 
-    private func append(_ file: GrowingFile, _ range: Range<Int64>, to bytes: inout [UInt8]) -> Bool {
+    private func append(_ file: GrowingFile, _ range: Range<Int64>, to bytes: inout [UInt8]) -> Bool
+    {
         var piece = [UInt8](repeating: 0, count: Int(range.count))
         let count = piece.withUnsafeMutableBytes {
             (try? System.pread(file.fd, $0, at: range.lowerBound)) ?? -1

@@ -98,6 +98,27 @@ struct BlobStoreTests {
         #expect(fixture.disk <= fixture.store.ledger.snapshot.used)
     }
 
+    @Test func closing_waitsForWhatIsBeingCommitted() async throws {
+        // Done with its body a client may stop the daemon: what it has is kept.
+        let directory = try TemporaryDirectory()
+        let content = Content(size: 1 << 20, seed: 1)
+        do {
+            let fixture = try StoreFixture(directory)
+            let writer = try await fixture.store.writer(for: content.digest, size: 1 << 20)
+            try await StoreFixture.append(content.bytes, to: writer)
+            let unfinished = try await fixture.store.writer(for: Content([1]).digest, size: 9)
+            async let finished = writer.finish()
+            _ = await writer.file.progress(beyond: (1 << 20) + 1)
+            await fixture.store.close()
+            #expect(try await finished == 1 << 20)
+            #expect(fixture.files("partial").isEmpty)
+            await unfinished.abandon()
+        }
+        let fixture = try StoreFixture(directory)
+        #expect(await fixture.read(content) == content.bytes)
+        #expect(fixture.events.swept == 0)
+    }
+
     @Test func wholeFilesTheIndexLost_areTakenInAgain_andBrokenOnesRemoved() async throws {
         // DUR-4
         let directory = try TemporaryDirectory()

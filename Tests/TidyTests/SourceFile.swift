@@ -42,7 +42,8 @@ struct SourceFile: CustomStringConvertible {
         "package", "internal", "private", "fileprivate", "public", "@preconcurrency", "@testable",
     ]
 
-    /// Whether the word stands anywhere in the file, found fast: rules that match by line ask first.
+    /// Whether the word stands anywhere in the file, found fast: rules that match by line ask
+    /// first.
     func mentions(_ word: String) -> Bool {
         text.withCString { strstr($0, word) != nil }
     }

@@ -1,3 +1,4 @@
+import Linux
 import OCI
 import Reactor
 import Synchronization
@@ -269,7 +270,8 @@ private func withTokenRegistry(
                         defer { allowed.stop() }
                         #expect(try await allowed.get(.layer("one")).0 == 200)
                         let asked = realmServer.connections
-                        // Listed, but the address is neither public nor allowed: same IP, another port.
+                        // Listed, but the address is neither public nor allowed: same IP, another
+                        // port.
                         let refused = try Harness(server.url) {
                             $0.realms = [RemoteURL(parsing: realm)!]
                         }

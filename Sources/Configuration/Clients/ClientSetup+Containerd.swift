@@ -1,3 +1,5 @@
+import Linux
+
 extension ClientSetup {
     /// One `hosts.toml` per registry, each under a comment with its path.
     ///

@@ -1,3 +1,5 @@
+import Linux
+
 /// Writes the configuration that makes a container runtime pull through this cache.
 ///
 /// Pure text: where a registry is found depends on the routes of the listener that clients reach.

@@ -1,3 +1,5 @@
+import Linux
+
 /// What a repository may be; `hosted` is known only to say that it is not there yet.
 enum RepositoryType: String, Sendable, CaseIterable {
     case proxy, hosted, group

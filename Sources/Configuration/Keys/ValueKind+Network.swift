@@ -1,3 +1,5 @@
+import Linux
+
 extension ValueKind where Value == ListenAddress {
     /// A numeric address with port, or a socket of systemd's.
     static var listenAddress: ValueKind<ListenAddress> {

@@ -1,3 +1,5 @@
+import Linux
+
 /// Builds `[[listener]]`: addresses, and what `root` means on each.
 struct ListenersBuilder {
     let root: TOMLTable

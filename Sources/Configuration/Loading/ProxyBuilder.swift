@@ -1,3 +1,5 @@
+import Linux
+
 /// Builds one proxy repository.
 struct ProxyBuilder {
     let name: String

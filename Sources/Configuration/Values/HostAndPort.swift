@@ -1,3 +1,5 @@
+import Linux
+
 /// `host` or `host:port`, as registries are named and URLs begin.
 struct HostAndPort: Hashable, Sendable {
     /// Lower case; IPv6 in brackets.

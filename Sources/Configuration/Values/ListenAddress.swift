@@ -1,3 +1,5 @@
+package import Linux
+
 /// Where a listener listens: a numeric address and port, or a socket handed over by systemd.
 package enum ListenAddress: Hashable, Sendable, CustomStringConvertible {
     /// A TCP address; port 0 lets the kernel choose.

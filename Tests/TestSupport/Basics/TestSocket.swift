@@ -26,7 +26,8 @@ package final class TestSocket: Sendable {
 
     deinit { close() }
 
-    /// Closes now; other threads must not use the socket any more (they may `shutDown()` it before).
+    /// Closes now; other threads must not use the socket any more (they may `shutDown()` it
+    /// before).
     package func close() {
         let closesNow = isClosed.with { closed in
             defer { closed = true }

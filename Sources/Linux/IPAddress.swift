@@ -37,6 +37,31 @@ package enum IPAddress: Hashable, Sendable {
         }
     }
 
+    package var isIPv6: Bool {
+        if case .v6 = self { true } else { false }
+    }
+
+    /// Whether it is this machine's own: 127.0.0.0/8, also mapped into IPv6, or ::1.
+    package var isLoopback: Bool {
+        switch self {
+        case .v4(let value): value >> 24 == 127
+        case .v6(let value): value == 1 || embedded?.isLoopback ?? false
+        }
+    }
+
+    /// Whether it stands for every address of the machine.
+    package var isUnspecified: Bool {
+        switch self {
+        case .v4(let value): value == 0
+        case .v6(let value): value == 0
+        }
+    }
+
+    /// As it stands in front of `:port`: IPv6 in brackets.
+    package var authorityText: String {
+        isIPv6 ? "[\(description)]" : description
+    }
+
     var bitWidth: Int {
         switch self {
         case .v4: 32
@@ -54,7 +79,7 @@ package enum IPAddress: Hashable, Sendable {
     }
 
     /// The IPv4 address that an IPv6 one stands for: mapped, 6to4 or NAT64 (SSRF-3).
-    var embedded: IPAddress? {
+    package var embedded: IPAddress? {
         guard case .v6(let value) = self else { return nil }
         switch value {
         case _ where value >> 32 == 0xffff,
