@@ -31,7 +31,8 @@ struct E45_CrashTests {
             }
             // A random amount of answered bytes is the random moment.
             let moment = Int64.random(in: 0...60_000_000, using: &generator)
-            served.wait(.seconds(20)) { $0 >= moment }
+            let hasCome = served.wait(.seconds(20)) { $0 >= moment }
+            #expect(hasCome, "round \(round): no progress\n\(daemon.log.suffix(2000))")
             daemon.kill()
             for thread in load { #expect(try thread.value() == [], "round \(round)") }
         }

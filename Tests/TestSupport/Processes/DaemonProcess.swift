@@ -32,7 +32,8 @@ package final class DaemonProcess: Sendable {
         self.home = home
         configurationFile = try home.write(
             "config.toml", configuration.text(store: home.file("store")), mode: 0o600)
-        let log = home.file("log-\(Files.walk(home.path).count)")
+        let earlier = Files.names(home.path).count { $0.hasPrefix("log-") }
+        let log = home.file("log-\(earlier)")
         let watch = Stopwatch()
         child = try ChildProcess(
             wrapper + [try DaemonProcess.binary(), "serve", "--config", configurationFile]
