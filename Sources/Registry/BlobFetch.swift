@@ -54,6 +54,15 @@ actor BlobFetch {
         source.content.loop.asUnownedSerialExecutor()
     }
 
+    /// Whether it has nothing for anybody who joins now.
+    nonisolated var hasFailed: Bool {
+        switch opened.current {
+        case .failure: true
+        case .success(.file(let file, _)): file.progress.phase == .failed
+        case .success(.noRoom), nil: false
+        }
+    }
+
     /// Runs the fetch to its end, whoever still listens (UP-3).
     func run() async {
         var end = await transfer()
@@ -135,7 +144,9 @@ actor BlobFetch {
             }
         }
         do throws(StoreError) {
-            _ = try await writer.finish()
+            _ = try await writer.finish { [source, digest] in
+                source.content.noteMismatch(digest, from: source.proxy)
+            }
             source.content.events.verified(source.proxy, true)
             opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
             return .committed
@@ -153,7 +164,6 @@ actor BlobFetch {
     }
 
     private func mismatched() -> End {
-        source.content.noteMismatch(digest, from: source.proxy)
         source.content.logger.log(
             .error, "digest mismatch",
             [

@@ -13,8 +13,14 @@ actor BlobFetches {
         let digest: Digest
     }
 
+    /// A fetch under way, and the name that its upstream is asked under.
+    private struct Running {
+        let fetch: BlobFetch
+        let name: RepositoryName
+    }
+
     private let source: BlobFetch.Source
-    private var running: [Digest: BlobFetch] = [:]
+    private var running: [Digest: Running] = [:]
     private var negative = NegativeCache<Key>()
 
     init(_ source: BlobFetch.Source) {
@@ -37,10 +43,14 @@ actor BlobFetches {
     }
 
     private func open(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobAnswer> {
+        let key = Key(name: name, digest: digest)
+        if let believed = negative.error(for: key, at: content.loop.now) {
+            return .failure(believed)
+        }
         do throws(RegistryError) {
             return .success(try await find(name, digest))
         } catch {
-            noteFailure(error, Key(name: name, digest: digest))
+            noteFailure(error, key)
             return .failure(error)
         }
     }
@@ -48,17 +58,12 @@ actor BlobFetches {
     private func find(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer {
-        if let error = negative.error(
-            for: Key(name: name, digest: digest), at: content.loop.now)
-        {
-            throw error
-        }
-        if !content.isLinked(source.proxy, name, digest), await isHere(digest) {
+        if !content.isLinked(source.proxy, name, digest), await isHere(digest, besides: name) {
             // The bytes are known from another name: the upstream says whether this one has them.
             _ = try await askHead(name, digest)
             await content.link(source.proxy, name, digest)
         }
-        if running[digest] == nil, let file = await content.store.open(digest) {
+        if joinable(digest) == nil, let file = await content.store.open(digest) {
             return BlobAnswer(
                 digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
         }
@@ -68,27 +73,34 @@ actor BlobFetches {
         return try await answer(opened, name, digest, joined: joined)
     }
 
-    private func isHere(_ digest: Digest) async -> Bool {
-        if running[digest] != nil { return true }
+    /// Whether the bytes are here, or on their way, because somebody asked under another name.
+    private func isHere(_ digest: Digest, besides name: RepositoryName) async -> Bool {
+        if let running = joinable(digest) { return running.name != name }
         return await content.store.open(digest) != nil
+    }
+
+    /// The fetch of `digest`, unless it has failed already and is only being cleared away.
+    private func joinable(_ digest: Digest) -> Running? {
+        guard let running = running[digest], !running.fetch.hasFailed else { return nil }
+        return running
     }
 
     private func startOrJoin(
         _ name: RepositoryName, _ digest: Digest
     ) -> (fetch: BlobFetch, joined: Bool) {
-        if let fetch = running[digest] { return (fetch, true) }
+        if let running = joinable(digest) { return (running.fetch, true) }
         let fetch = BlobFetch(source, name, digest)
-        running[digest] = fetch
+        running[digest] = Running(fetch: fetch, name: name)
         content.events.fetching(source.proxy, 1)
         content.loop.spawn { [self] in
             await fetch.run()
-            await finished(digest)
+            await finished(digest, fetch)
         }
         return (fetch, false)
     }
 
-    private func finished(_ digest: Digest) {
-        running[digest] = nil
+    private func finished(_ digest: Digest, _ fetch: BlobFetch) {
+        if running[digest]?.fetch === fetch { running[digest] = nil }
         content.events.fetching(source.proxy, -1)
     }
 
@@ -133,8 +145,10 @@ actor BlobFetches {
 
     private func head(_ name: RepositoryName, _ digest: Digest) async -> Fetched<BlobHead> {
         let key = Key(name: name, digest: digest)
+        if let believed = negative.error(for: key, at: content.loop.now) {
+            return .failure(believed)
+        }
         do throws(RegistryError) {
-            if let error = negative.error(for: key, at: content.loop.now) { throw error }
             let size = try await askHead(name, digest)
             return .success(
                 BlobHead(

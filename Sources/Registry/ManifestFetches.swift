@@ -93,7 +93,7 @@ actor ManifestFetches {
     private func fetchDigest(
         _ key: Key, _ digest: Digest
     ) async throws(RegistryError) -> ManifestAnswer {
-        try checkAskable(key)
+        if let believed = believed(key) { throw believed }
         do throws(RegistryError) {
             let download = try await downloadTwice(key, expecting: digest)
             return await keep(download, key)
@@ -105,8 +105,10 @@ actor ManifestFetches {
 
     private func fetchTag(_ key: Key, _ tag: Tag) async -> Fetched<ManifestAnswer> {
         let row = content.tag(proxy, key.name, tag)
+        if let believed = believed(key) {
+            return believed.isTrouble ? await stale(row, after: believed) : .failure(believed)
+        }
         do throws(RegistryError) {
-            try checkAskable(key)
             if let row, let answer = try await revalidate(key, tag, row) {
                 return .success(answer)
             }
@@ -180,12 +182,14 @@ actor ManifestFetches {
 
     // MARK: - Asking
 
-    /// Throws what is still believed of the reference, or that the upstream is left alone now.
-    private func checkAskable(_ key: Key) throws(RegistryError) {
+    /// What is still believed of the reference, or that the upstream is left alone now.
+    ///
+    /// Not a failure to be noted again: belief ends when its time is over.
+    private func believed(_ key: Key) -> RegistryError? {
         let now = content.loop.now
-        if let error = negative.error(for: key, at: now) { throw error }
-        guard let pausedUntil, pausedUntil > now else { return }
-        throw .limited(registry: registry, retryAfter: pausedUntil - now)
+        if let error = negative.error(for: key, at: now) { return error }
+        guard let pausedUntil, pausedUntil > now else { return nil }
+        return .limited(registry: registry, retryAfter: pausedUntil - now)
     }
 
     private func noteFailure(_ error: RegistryError, _ key: Key) {

@@ -146,8 +146,11 @@ package final class BlobWriter: Sendable {
     /// `.mismatch` or `.wrongSize`: `file` has failed and nothing is kept. Other errors: nothing is
     /// kept either, but if `file` is complete its bytes are verified and its readers get all of
     /// them. Order: verify, let readers have the end, fdatasync, rename, fsync of the directory,
-    /// index (DUR-1); nothing is tried twice (DUR-2).
-    package func finish() async throws(StoreError) -> Int64 {
+    /// index (DUR-1); nothing is tried twice (DUR-2). `ifWrong` is called before readers are cut, so
+    /// that whoever comes back for the rest is known to have wrong bytes (INT-4).
+    package func finish(
+        ifWrong: @Sendable () -> Void = {}
+    ) async throws(StoreError) -> Int64 {
         guard state.withLock({ $0.phase }) == .writing else {
             await abandon()
             throw StoreError.closed
@@ -160,7 +163,12 @@ package final class BlobWriter: Sendable {
             await end()
             return size
         } catch {
-            if case .mismatch = error { store.report(.mismatch(digest)) }
+            switch error {
+            case .mismatch, .wrongSize:
+                store.report(.mismatch(digest))
+                ifWrong()
+            default: break
+            }
             if case .io(let errno) = error { store.report(.failed(errno)) }
             file.fail()
             await remove()

@@ -117,10 +117,46 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     /// Carries out one exchange up to its head.
+    ///
+    /// What a pooled connection gives instead of a head may be left over from the response before:
+    /// then the request, which is safe to repeat, is sent once more on a connection of its own
+    /// (RFC 9112 §9.3.1).
     func exchange(_ plan: ExchangePlan) async throws(UpstreamError) -> Transfer {
-        guard plan.deadline > loop.now else { throw .timeout(.headers) }
+        var plan = plan
+        plan.mayUsePool = true
+        do throws(ExchangeFailure) {
+            return try await exchangeOnce(plan)
+        } catch {
+            guard error.isPerhapsLeftover else { throw error.error }
+        }
+        plan.mayUsePool = false
+        do throws(ExchangeFailure) {
+            return try await exchangeOnce(plan)
+        } catch {
+            throw error.error
+        }
+    }
+
+    private struct ExchangeFailure: Error {
+        let error: UpstreamError
+        var wasPooled = false
+
+        var isPerhapsLeftover: Bool {
+            guard wasPooled else { return false }
+            switch error {
+            case .reset, .badResponse: return true
+            default: return false
+            }
+        }
+    }
+
+    private func exchangeOnce(_ plan: ExchangePlan) async throws(ExchangeFailure) -> Transfer {
+        guard plan.deadline > loop.now else {
+            throw ExchangeFailure(error: .timeout(.headers))
+        }
         guard let transfer = pool.begin(plan) else {
-            throw .connect(host: plan.url.host, detail: "out of memory")
+            throw ExchangeFailure(
+                error: .connect(host: plan.url.host, detail: "out of memory"))
         }
         if !transfer.isHeadKnown {
             let ticket = pool.waiters.ticket()
@@ -128,12 +164,12 @@ package actor CurlUpstream: UpstreamClient {
             // The transfer has timers of its own.
             if case .failure(let error) = await suspend(ticket, for: nil, else: .headers) {
                 pool.cancel(transfer)
-                throw error
+                throw ExchangeFailure(error: error)
             }
         }
         if !transfer.reader.isComplete, case .failure(let error) = transfer.outcome {
             pool.forget(transfer)
-            throw error
+            throw ExchangeFailure(error: error, wasPooled: transfer.wasPooled)
         }
         return transfer
     }

@@ -9,4 +9,6 @@ struct ExchangePlan {
     var fields: [String]
     /// When the final headers of the whole request are due.
     var deadline: Instant
+    /// Whether a connection that was used before will do.
+    var mayUsePool = true
 }

@@ -32,6 +32,7 @@ extension Transfer {
         easy.set(CURLOPT_HTTP09_ALLOWED, false)
         easy.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         easy.set(CURLOPT_BUFFERSIZE, Self.receiveBytes)
+        easy.set(CURLOPT_FRESH_CONNECT, !plan.mayUsePool)
     }
 
     private func configureConnection(_ easy: CurlEasy) {
@@ -115,6 +116,9 @@ extension Transfer {
         refusedAddress = refusedAddress ?? address?.description ?? "an unknown address"
         return false
     }
+
+    /// Whether the request went out on a connection that another transfer had opened.
+    var wasPooled: Bool { permittedAddresses == 0 && refusedAddress == nil }
 
     // MARK: - Errors
 
