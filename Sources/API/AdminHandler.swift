@@ -19,17 +19,24 @@ package final class AdminHandler: RequestHandler {
     }
 
     private let metrics: Metrics
+    private let observer: RequestObserver
     private let checks: [Check]
 
     /// Takes what is to be in order for `/readyz`.
     ///
     /// Upstreams are none of it: a cache stays ready when Docker Hub is down.
-    package init(metrics: Metrics, checks: [Check]) {
+    package init(metrics: Metrics, observer: RequestObserver, checks: [Check]) {
         self.metrics = metrics
+        self.observer = observer
         self.checks = checks
     }
 
     package func respond(to request: Request) async -> Response {
+        observer.began(.admin)
+        return observer.observe(Answer(answer(request)), request, .admin)
+    }
+
+    private func answer(_ request: Request) -> Response {
         guard request.head.method == .get || request.head.method == .head else {
             var response = text(405, "only GET and HEAD\n")
             response.fields.append("Allow", "GET, HEAD")
@@ -47,7 +54,7 @@ package final class AdminHandler: RequestHandler {
     }
 
     package func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {
-        text(error.status, error.reason + "\n")
+        observer.refuse(error, context)
     }
 
     private func readiness(verbose: Bool) -> Response {

@@ -154,7 +154,7 @@ struct Pull {
     /// A page of the tags in ASCII order (OCI "Listing Tags"); `n` is clamped (RES-3).
     func tags() async -> Answer {
         let target = request.head.target
-        var count = Self.pageMax
+        var count = Self.pageMaxUnasked
         if let text = target.first("n") {
             guard let asked = Int(text), asked >= 0 else {
                 return .error(400, .paginationNumberInvalid, "n is not a number")
@@ -166,7 +166,7 @@ struct Pull {
             let found = try await repository.tags(name)
             let list = TagList(name: name.text, tags: found.tags)
             let page = list.page(
-                after: target.first("last"), count: target.first("n") == nil ? nil : count)
+                after: target.first("last"), count: count)
             var fields = listFields(found.outcome)
             fields.append("Content-Type", TagList.contentType)
             if page.more, let last = page.tags.tags.last {
@@ -184,9 +184,11 @@ struct Pull {
 
     /// Most tags of one page.
     private static let pageMax = 1000
+    /// Most tags when the client names no number: all, for nearly every name.
+    private static let pageMaxUnasked = 10_000
 
     private func next(after last: Tag, count: Int) -> String {
-        var query = "n=\(count)&last=\(PercentEncoding.encode(last.text))"
+        var query = "n=\(min(count, Self.pageMax))&last=\(PercentEncoding.encode(last.text))"
         if let namespace = request.head.target.first("ns") {
             query += "&ns=\(PercentEncoding.encode(namespace))"
         }

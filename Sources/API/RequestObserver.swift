@@ -56,14 +56,18 @@ package final class RequestObserver: Sendable {
             repository.sent(outcome.bytesSent, from: source)
         }
         guard writesAccessLines else { return }
-        logger.access(
-            AccessRecord(
-                requestID: request.id.description, client: request.peer, method: method,
-                repository: answer.repository, name: answer.name, reference: answer.reference,
-                status: outcome.status, bytes: outcome.bytesSent, duration: outcome.duration,
-                firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
-                userAgent: request.head.headers[first: "User-Agent"],
-                isComplete: outcome.isComplete))
+        var record = AccessRecord(
+            requestID: request.id.description, client: request.peer, method: method,
+            repository: answer.repository, name: answer.name, reference: answer.reference,
+            status: outcome.status, bytes: outcome.bytesSent, duration: outcome.duration,
+            firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
+            userAgent: request.head.headers[first: "User-Agent"],
+            isComplete: outcome.isComplete)
+        if route == .admin {
+            record.message = "admin"
+            record.reference = request.head.target.path
+        }
+        logger.access(record)
     }
 
     /// The answer to a request that was refused before it had a meaning.

@@ -26,6 +26,7 @@ actor Daemon {
     private let health: Health
     private let reload: @Sendable () -> Result<Configuration, ConfigurationErrors>
     private let end: ExitCode
+    private let observer: RequestObserver
     private let handler: RegistryHandler
 
     private var configuration: Configuration
@@ -49,11 +50,10 @@ actor Daemon {
         self.end = end
         health = Health(runtime)
         let table = runtime.repositories
-        handler = RegistryHandler(
-            table: .empty,
-            observer: RequestObserver(
-                logger: runtime.logger, metrics: runtime.metrics,
-                writesAccessLines: configuration.log.access, repositories: { table[$0] }))
+        observer = RequestObserver(
+            logger: runtime.logger, metrics: runtime.metrics,
+            writesAccessLines: configuration.log.access, repositories: { table[$0] })
+        handler = RegistryHandler(table: .empty, observer: observer)
     }
 
     // MARK: - Start
@@ -96,7 +96,8 @@ actor Daemon {
         runtime.metrics.http.showConnections { [listeners] in
             listeners.map { ($0.listener.identity.address, $0.listener.openConnections) }
         }
-        return AdminHandler(metrics: runtime.metrics.metrics, checks: health.checks)
+        return AdminHandler(
+            metrics: runtime.metrics.metrics, observer: observer, checks: health.checks)
     }
 
     private func schedule(

@@ -91,15 +91,14 @@ actor Listings {
         for _ in 0..<Self.pagesMax {
             let response = try await send(resource)
             let bytes = try await collect(response)
-            do throws(JSONError) {
-                tags.formUnion(try TagList.parse(bytes).tags)
-            } catch {
-                throw .corrupt(registry: source.registry, "the tag list is no JSON: \(error)")
+            guard let page = await content.workers.run({ try? TagList.parse(bytes).tags }) else {
+                throw .corrupt(registry: source.registry, "the tag list is no JSON")
             }
+            tags.formUnion(page)
             guard let next = response.next, tags.count < Self.tagsMax else { break }
             resource = .next(name, link: next)
         }
-        return tags.sorted()
+        return await content.workers.run { [tags] in tags.sorted() }
     }
 
     // MARK: - Referrers
@@ -120,7 +119,8 @@ actor Listings {
             let response = try await send(
                 .referrers(name, digest, artifactType: artifactType))
             let bytes = try await collect(response)
-            guard (try? ReferrersIndex.parse(bytes)) != nil else {
+            let isIndex = await content.workers.run { (try? ReferrersIndex.parse(bytes)) != nil }
+            guard isIndex else {
                 throw .corrupt(registry: source.registry, "the referrers are no index")
             }
             return .success(

@@ -146,7 +146,7 @@ package final class BlobWriter: Sendable {
     /// `.mismatch` or `.wrongSize`: `file` has failed and nothing is kept. Other errors: nothing is
     /// kept either, but if `file` is complete its bytes are verified and its readers get all of
     /// them. Order: verify, let readers have the end, fdatasync, rename, fsync of the directory,
-    /// index (DUR-1); nothing is tried twice (DUR-2). `ifWrong` is called before readers are cut, so
+    /// index (DUR-1); nothing is tried twice (DUR-2). `ifWrong` is called before readers are cut so
     /// that whoever comes back for the rest is known to have wrong bytes (INT-4).
     package func finish(
         ifWrong: @Sendable () -> Void = {}
