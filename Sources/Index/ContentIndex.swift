@@ -142,7 +142,7 @@ package final class ContentIndex: Sendable {
                 guard let writer else { throw IndexError.closed }
                 do throws(IndexError) {
                     let result = try writer.transaction(body)
-                    try self.settle(writer)
+                    self.settle(writer)
                     return result
                 } catch {
                     self.noteDamage(error)
@@ -152,10 +152,15 @@ package final class ContentIndex: Sendable {
         }
     }
 
-    private func settle(_ writer: Connection) throws(IndexError) {
-        if files.logBytes > files.logLimit { try writer.checkpoint() }
-        let pages = try writer.integer("PRAGMA page_count")
-        footprintBytes.store(files.footprint(pages: pages), ordering: .relaxed)
+    /// The transaction has been committed: what fails here must not look as if it had not.
+    private func settle(_ writer: Connection) {
+        do throws(IndexError) {
+            if files.logBytes > files.logLimit { try writer.checkpoint() }
+            let pages = try writer.integer("PRAGMA page_count")
+            footprintBytes.store(files.footprint(pages: pages), ordering: .relaxed)
+        } catch {
+            noteDamage(error)
+        }
     }
 
     /// Remembers damage found while running, so that the next start sets the database aside.
