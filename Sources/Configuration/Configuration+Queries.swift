@@ -42,9 +42,38 @@ extension Configuration {
         if old.listeners.map(\.address) != new.listeners.map(\.address) {
             names.append("listener.address")
         }
+        if old.listeners.map(\.hostnames) != new.listeners.map(\.hostnames) {
+            names.append("listener.hostnames")
+        }
         if old.admin.address != new.admin.address { names.append("admin.address") }
         if old.threads.loops != new.threads.loops { names.append("threads.loops") }
         if old.threads.workers != new.threads.workers { names.append("threads.workers") }
+        names += LimitsConfiguration.changesRequiringRestart(from: old.limits, to: new.limits)
+        if old.log.format != new.log.format { names.append("log.format") }
+        if old.log.access != new.log.access { names.append("log.access") }
         return names
+    }
+}
+
+extension LimitsConfiguration {
+    /// The server takes its bounds once; those on upstreams and on draining are taken each time.
+    fileprivate static func changesRequiringRestart(
+        from old: LimitsConfiguration, to new: LimitsConfiguration
+    ) -> [String] {
+        let fixed: [(name: String, isChanged: Bool)] = [
+            ("connections", old.connections != new.connections),
+            (
+                "connections_per_address",
+                old.connectionsPerAddress != new.connectionsPerAddress
+            ),
+            (
+                "requests_per_connection",
+                old.requestsPerConnection != new.requestsPerConnection
+            ),
+            ("header_timeout", old.headerTimeout != new.headerTimeout),
+            ("idle_timeout", old.idleTimeout != new.idleTimeout),
+            ("write_timeout", old.writeTimeout != new.writeTimeout),
+        ]
+        return fixed.filter(\.isChanged).map { "limits.\($0.name)" }
     }
 }

@@ -45,6 +45,18 @@ enum ListenerBuilder {
         return bound
     }
 
+    /// Holds a new configuration against the sockets that are open already.
+    static func refuseSharing(
+        _ configuration: Configuration, _ bound: [BoundListener]
+    ) throws(DaemonError) {
+        for bound in bound {
+            guard let index = bound.index, configuration.listeners.indices.contains(index) else {
+                continue
+            }
+            try refuseSharing(configuration, configuration.listeners[index], bound.listener)
+        }
+    }
+
     /// Content fetched with a login is not offered to the network by accident (AUTH-8).
     ///
     /// Addresses in the file are checked with it; where a socket of systemd's is, only shows here.

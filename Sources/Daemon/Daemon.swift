@@ -34,6 +34,8 @@ actor Daemon {
     private var listeners: [BoundListener] { runtime.listeners }
     private var signals: Watch?
     private var isStopping = false
+    /// Signals to reload since the reload under way began, itself included.
+    private var reloadsWanted = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         runtime.home.asUnownedSerialExecutor()
@@ -184,7 +186,7 @@ actor Daemon {
 
     private func received(_ meaning: SignalSource.Meaning) async {
         switch meaning {
-        case .reload: await takeNewConfiguration()
+        case .reload: await reloadInTurn()
         case .stop where isStopping: end.set(0)  // The second time at once (OPS-1).
         case .stop: await stop()
         }
@@ -204,6 +206,17 @@ actor Daemon {
     }
 
     // MARK: - Reload
+
+    /// One after the other: what was read last is what stays.
+    private func reloadInTurn() async {
+        reloadsWanted += 1
+        guard reloadsWanted == 1 else { return }
+        while reloadsWanted > 0 {
+            reloadsWanted = 1
+            await takeNewConfiguration()
+            reloadsWanted -= 1
+        }
+    }
 
     private func takeNewConfiguration() async {
         runtime.notifier.reloading()
@@ -227,6 +240,7 @@ actor Daemon {
                 .configuration,
                 "\(fixed.joined(separator: ", ")) cannot change while running; restart instead")
         }
+        try ListenerBuilder.refuseSharing(new, listeners)
         try take(new)
         try? await runtime.store.apply(StoreBuilder.limits(new.cache))
         runtime.home.spawn { [runtime] in await runtime.store.trim() }

@@ -87,7 +87,7 @@ import Testing
     @Test func aReloadNamesWhatNeedsARestart() throws {
         let old = try accept("")
         #expect(Configuration.changesRequiringRestart(from: old, to: old).isEmpty)
-        let limits = try accept("limits.connections = 5\ncache.max_size = \"1GiB\"\n")
+        let limits = try accept("limits.blob_size = \"1GiB\"\ncache.max_size = \"1GiB\"\n")
         #expect(Configuration.changesRequiringRestart(from: old, to: limits).isEmpty)
         let all = try accept(
             """
@@ -95,12 +95,16 @@ import Testing
             admin.address = "127.0.0.1:1"
             threads.loops = 2
             threads.workers = 9
-            listener = [{ address = "127.0.0.1:2" }]
+            limits.connections = 5
+            limits.idle_timeout = "7s"
+            log.access = "off"
+            listener = [{ address = "127.0.0.1:2", hostnames = ["*"] }]
             """)
         #expect(
             Configuration.changesRequiringRestart(from: old, to: all) == [
-                "cache.path", "listener.address", "admin.address", "threads.loops",
-                "threads.workers",
+                "cache.path", "listener.address", "listener.hostnames", "admin.address",
+                "threads.loops", "threads.workers", "limits.connections", "limits.idle_timeout",
+                "log.access",
             ])
     }
 }
