@@ -20,7 +20,7 @@ extension BlobStore {
     /// A file that the index knows but that is missing or of another size is forgotten, and nil
     /// too, so that it is fetched again (INT-10).
     package func open(_ digest: Digest) async -> GrowingFile? {
-        for _ in 0..<2 {
+        for _ in 0..<Self.looksMax {
             if let file = hot(digest) { return file }
             let epoch = files.epoch
             guard let row = try? index.blob(digest) else { return nil }
@@ -39,6 +39,10 @@ extension BlobStore {
         }
         return nil
     }
+
+    /// How often a file is looked for while evictions of others go on: what is stored must not
+    /// count as missing because of them.
+    private static let looksMax = 32
 
     /// Nil if the file is missing or of another size.
     private func openFile(

@@ -252,11 +252,14 @@ final class StoreLayout: Sendable {
     func fileSystem() throws(Errno) -> (total: Int64, available: Int64) {
         let status = try System.fstatvfs(root.raw)
         let unit = Int64(status.f_frsize)
+        // A file system that claims to be endless must not overflow the sums made with it.
         return (
-            Int64(clamping: status.f_blocks).multipliedClamping(by: unit),
-            Int64(clamping: status.f_bavail).multipliedClamping(by: unit)
+            min(Int64(clamping: status.f_blocks).multipliedClamping(by: unit), Self.sizeMax),
+            min(Int64(clamping: status.f_bavail).multipliedClamping(by: unit), Self.sizeMax)
         )
     }
+
+    private static let sizeMax: Int64 = 1 << 60
 }
 
 extension Int64 {
