@@ -123,7 +123,10 @@ struct ResponseWriter {
     }
 
     private func isSound(_ file: GrowingFile) async throws(Cut) -> Bool {
-        try await GrowthWait(socket, state, file).untilFinal() == .complete
+        // Who waits reads too: a fetch without readers is given up (UP-3).
+        file.addReader()
+        defer { file.removeReader() }
+        return try await GrowthWait(socket, state, file).untilFinal() == .complete
     }
 
     private mutating func sendBadGateway() async throws(Cut) {
