@@ -107,7 +107,7 @@ final class ServerLoop: @unchecked Sendable {
 
     /// Appends `Date: …`, formatted once per second.
     func appendDate(to output: inout [UInt8]) {
-        let second = loop.clock.wallSeconds
+        let second = loop.clock.dateSeconds
         if second != dateSecond {
             dateSecond = second
             dateLine = Array("Date: ".utf8) + HTTPDate.bytes(second) + [13, 10]

@@ -110,7 +110,7 @@ extension CurlUpstream {
         case 429:
             pool.forget(transfer)
             throw .tooManyRequests(
-                retryAfter: head.retryAfter(wallSeconds: loop.clock.wallSeconds))
+                retryAfter: head.retryAfter(wallSeconds: loop.clock.dateSeconds))
         default:
             pool.forget(transfer)
             throw .tokenFailed("status \(head.status) from \(url.origin)")

@@ -205,7 +205,7 @@ package actor CurlUpstream: UpstreamClient {
             digest: try head.digest(isManifest: request.resource.isManifest),
             etag: head["etag"], next: builder.next(in: head.fields["link"], of: url),
             filtersApplied: head["oci-filters-applied"],
-            retryAfter: head.retryAfter(wallSeconds: loop.clock.wallSeconds),
+            retryAfter: head.retryAfter(wallSeconds: loop.clock.dateSeconds),
             rateLimit: head.rateLimit, cacheStatus: head["cache-status"],
             body: CurlBody(self, id: transfer.id))
     }
