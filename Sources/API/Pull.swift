@@ -156,10 +156,10 @@ struct Pull {
         let target = request.head.target
         var count = Self.pageMaxUnasked
         if let text = target.first("n") {
-            guard let asked = Int(text), asked >= 0 else {
+            guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
                 return .error(400, .paginationNumberInvalid, "n is not a number")
             }
-            count = min(asked, Self.pageMax)
+            count = min(Int(text) ?? .max, Self.pageMax)
         }
         var answer: Answer
         do throws(RegistryError) {
