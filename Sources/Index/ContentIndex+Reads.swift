@@ -90,11 +90,18 @@ extension ContentIndex {
         }
     }
 
-    /// The size that any stored manifest gives for `digest` (INT-11), or nil.
-    package func expectedSize(of digest: Digest) throws(IndexError) -> Int64? {
+    /// The size that a stored manifest of the same name gives for `digest` (INT-11), or nil.
+    ///
+    /// Manifests of other names do not count: whoever publishes one could keep everybody else from
+    /// pulling what it names.
+    package func expectedSize(
+        of digest: Digest, repository: String, name: RepositoryName
+    ) throws(IndexError) -> Int64? {
         try read { connection throws(IndexError) in
             let row = try connection.statement(.expectedSize)
-            row.bind(1, digest)
+            row.bind(1, repository)
+            row.bind(2, name.text)
+            row.bind(3, digest)
             return try row.step() ? row.integer(0) : nil
         }
     }

@@ -79,7 +79,8 @@ extension ContentIndex {
 
     // MARK: - Manifests and names
 
-    /// Records a manifest whose file is stored, with its children, and links all of them.
+    /// Records a manifest whose file is stored, with its children, and links all that are vouched
+    /// for.
     ///
     /// False, and nothing done, if its file is not stored (any more).
     package func record(
@@ -92,7 +93,9 @@ extension ContentIndex {
             guard let state = try connection.blobState(manifest.digest) else { return .absent }
             let id = try connection.repository(repository, name)
             try connection.link(manifest.digest, id)
-            for child in manifest.children { try connection.link(child.digest, id) }
+            for child in manifest.children where child.isVouchedFor {
+                try connection.link(child.digest, id)
+            }
             if state.isManifest { return .known }
             try connection.insert(manifest)
             return .added

@@ -53,7 +53,12 @@ enum Query: Int, CaseIterable {
                 (SELECT id FROM repository WHERE repository = ?1 AND name = ?2)
             AND tag > ?3 ORDER BY tag LIMIT ?4
             """
-        case .expectedSize: "SELECT size FROM child WHERE child = ?1 LIMIT 1"
+        case .expectedSize:
+            """
+            SELECT c.size FROM child c JOIN link l ON l.digest = c.manifest AND l.repository =
+                (SELECT id FROM repository WHERE repository = ?1 AND name = ?2)
+            WHERE c.child = ?3 LIMIT 1
+            """
         case .referrers:
             """
             SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations

@@ -82,8 +82,8 @@ actor BlobFetch {
 
     private func transfer() async -> End {
         do throws(RegistryError) {
-            let response = try await ask(offset: 0, etag: nil)
-            let size = try expectedSize(response)
+            let response = try await source.ask(name, digest)
+            let size = try source.expectedSize(response, name, digest)
             await source.content.link(source.proxy, name, digest)
             let writer: BlobWriter
             do throws(StoreError) {
@@ -112,23 +112,6 @@ actor BlobFetch {
         return .noRoom
     }
 
-    /// The blob's size, if anybody tells: headers and descriptors have to agree (INT-11).
-    private func expectedSize(_ response: UpstreamResponse) throws(RegistryError) -> Int64? {
-        let described = source.content.describedSize(digest)
-        let announced = response.contentLength
-        if let described, let announced, described != announced {
-            response.body.cancel()
-            throw .corrupt(
-                registry: source.registry, "\(announced) bytes instead of \(described)")
-        }
-        let size = announced ?? described
-        if let size, size > source.policy.blobBytesMax {
-            response.body.cancel()
-            throw .corrupt(registry: source.registry, "blob of \(size) bytes is over blob_size")
-        }
-        return size
-    }
-
     // MARK: - Receiving
 
     private func receive(
@@ -137,6 +120,10 @@ actor BlobFetch {
         do throws(TransferError) {
             try await receiveAll(response, into: writer, size: size)
         } catch {
+            if case .registry(.corrupt) = error {
+                // What readers have may be as wrong as what came after it (INT-4).
+                source.content.noteMismatch(digest, from: source.proxy)
+            }
             await writer.abandon()
             switch error {
             case .registry(let error): return .failed(error)
@@ -221,7 +208,8 @@ actor BlobFetch {
             do throws(UpstreamError) {
                 chunk = try await response.body.next()
             } catch {
-                return error
+                // All that was announced is here: the digest decides, whatever broke after it.
+                return writer.file.progress.written == size ? nil : error
             }
             guard let chunk else {
                 guard let size, writer.file.progress.written < size else { return nil }
@@ -314,20 +302,6 @@ actor BlobFetch {
         }
         response.body.cancel()
         return .failure(.final(.corrupt(registry: source.registry, "wrong range on resuming")))
-    }
-
-    private func ask(offset: Int64, etag: String?) async throws(RegistryError) -> UpstreamResponse {
-        let response: UpstreamResponse
-        do throws(UpstreamError) {
-            response = try await source.upstream.send(UpstreamRequest(.get, .blob(name, digest)))
-        } catch {
-            throw error.registryError(of: source.registry)
-        }
-        guard response.status == 200 else {
-            response.body.cancel()
-            throw response.registryError(of: source.registry)
-        }
-        return response
     }
 
     /// 100 ms doubling, spread by the digest so that a replayed run pauses the same.

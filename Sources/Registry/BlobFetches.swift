@@ -67,11 +67,24 @@ actor BlobFetches {
             return BlobAnswer(
                 digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
         }
-        let (fetch, joined) = startOrJoin(name, digest)
-        let opened = await fetch.opened.value(within: ProxyPolicy.answerBound, on: content.loop)
-        guard let opened else { throw .timedOut(registry: source.registry) }
-        return try await answer(opened, name, digest, joined: joined)
+        var joinsLeft = Self.failedJoinsMax
+        while true {
+            let (running, joined) = startOrJoin(name, digest)
+            let opened = await running.fetch.opened.value(
+                within: ProxyPolicy.answerBound, on: content.loop)
+            guard let opened else { throw .timedOut(registry: source.registry) }
+            if case .failure(let error) = opened, error.isOfName, running.name != name,
+                joinsLeft > 0
+            {
+                joinsLeft -= 1
+                continue
+            }
+            return try await answer(opened, name, digest, joined: joined)
+        }
     }
+
+    /// How often the failed fetch of another name is followed by another one.
+    private static let failedJoinsMax = 3
 
     /// Whether the bytes are here, or on their way, because somebody asked under another name.
     private func isHere(_ digest: Digest, besides name: RepositoryName) async -> Bool {
@@ -87,16 +100,17 @@ actor BlobFetches {
 
     private func startOrJoin(
         _ name: RepositoryName, _ digest: Digest
-    ) -> (fetch: BlobFetch, joined: Bool) {
-        if let running = joinable(digest) { return (running.fetch, true) }
+    ) -> (running: Running, joined: Bool) {
+        if let running = joinable(digest) { return (running, true) }
         let fetch = BlobFetch(source, name, digest)
-        running[digest] = Running(fetch: fetch, name: name)
+        let started = Running(fetch: fetch, name: name)
+        running[digest] = started
         content.events.fetching(source.proxy, 1)
         content.loop.spawn { [self] in
             await fetch.run()
             await finished(digest, fetch)
         }
-        return (fetch, false)
+        return (started, false)
     }
 
     private func finished(_ digest: Digest, _ fetch: BlobFetch) {
@@ -152,7 +166,7 @@ actor BlobFetches {
             let size = try await askHead(name, digest)
             return .success(
                 BlobHead(
-                    digest: digest, size: size ?? content.describedSize(digest),
+                    digest: digest, size: size ?? content.describedSize(source.proxy, name, digest),
                     outcome: CacheOutcome(.miss, forwardStatus: 200)))
         } catch {
             noteFailure(error, key)
@@ -180,5 +194,15 @@ actor BlobFetches {
             }
         }
         return nil
+    }
+}
+
+extension RegistryError {
+    /// Whether this was said of the name asked for: the same blob may be had under another.
+    fileprivate var isOfName: Bool {
+        switch self {
+        case .notFound, .denied, .corrupt: true
+        default: false
+        }
     }
 }

@@ -19,9 +19,13 @@ extension Content {
         }
     }
 
-    /// The size that a stored manifest gives for `digest`.
-    func describedSize(_ digest: Digest) -> Int64? {
-        read(nil) { () throws(IndexError) in try index.expectedSize(of: digest) }
+    /// The size that a stored manifest of the same name gives for `digest`.
+    func describedSize(
+        _ proxy: String, _ name: RepositoryName, _ digest: Digest
+    ) -> Int64? {
+        read(nil) { () throws(IndexError) in
+            try index.expectedSize(of: digest, repository: proxy, name: name)
+        }
     }
 
     /// Tags seen before, when the upstream cannot be asked.
@@ -80,17 +84,19 @@ extension Content {
         }
     }
 
-    /// Stores a verified manifest with what it names; false when it could not be kept.
+    /// Stores a verified manifest with what it names; nil when it could not be kept.
+    ///
+    /// What it gives is to be served: a digest keeps the media type it was first seen with (INT-6).
     func keep(
         _ manifest: StoredManifest, _ parsed: Manifest, in proxy: String, _ name: RepositoryName
-    ) async -> Bool {
+    ) async -> StoredManifest? {
         do throws(StoreError) {
             try await store.put(manifest.bytes, as: manifest.digest)
         } catch {
             logger.log(
                 .warn, "not kept",
                 ["repo": .string(proxy), "name": .string("\(name)"), "cause": .string("\(error)")])
-            return false
+            return nil
         }
         let record = ManifestRecord(
             digest: manifest.digest, mediaType: manifest.mediaType,
@@ -99,17 +105,21 @@ extension Content {
             annotations: parsed.annotations.isEmpty
                 ? nil : Annotations.encode(parsed.annotations),
             children: parsed.children.map {
-                ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)
+                ChildRow(
+                    digest: $0.digest, size: $0.size, mediaType: $0.mediaType,
+                    isVouchedFor: !$0.hasURLs)
             })
         var isKept = false
         await write { () async throws(IndexError) in
             isKept = try await index.record(manifest: record, repository: proxy, name: name)
         }
-        if isKept {
-            remember(manifest)
-            store.markUsed(manifest.digest)
-        }
-        return isKept
+        guard isKept else { return nil }
+        let mediaType = stored(manifest.digest)?.mediaType ?? manifest.mediaType
+        let kept = StoredManifest(
+            digest: manifest.digest, mediaType: mediaType, bytes: manifest.bytes)
+        remember(kept)
+        store.markUsed(kept.digest)
+        return kept
     }
 
     private func read<T>(_ fallback: T, _ body: () throws(IndexError) -> T) -> T {

@@ -58,7 +58,7 @@ package final class Content: Sendable {
         return manifest
     }
 
-    private func stored(_ digest: Digest) -> ManifestRow? {
+    func stored(_ digest: Digest) -> ManifestRow? {
         do throws(IndexError) {
             return try index.manifest(digest)
         } catch {

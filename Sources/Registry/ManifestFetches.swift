@@ -300,11 +300,11 @@ actor ManifestFetches {
 
     /// Stores a verified manifest; when it cannot be kept it is served all the same.
     private func keep(_ download: Download, _ key: Key) async -> ManifestAnswer {
-        let stored = await content.keep(
+        let kept = await content.keep(
             download.manifest, download.parsed, in: proxy, key.name)
         return ManifestAnswer(
-            manifest: download.manifest,
-            outcome: CacheOutcome(.miss, forwardStatus: 200, stored: stored))
+            manifest: kept ?? download.manifest,
+            outcome: CacheOutcome(.miss, forwardStatus: 200, stored: kept != nil))
     }
 }
 

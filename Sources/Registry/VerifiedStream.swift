@@ -19,28 +19,44 @@ package actor VerifiedStream {
     private var isOver = false
     private var held: Chunk?
     private var received: Int64 = 0
-    /// The size that the upstream announced.
+    /// Verified and not taken yet: what was received before anybody asked.
+    private var verified: [Chunk] = []
+    /// The size that the upstream or a manifest announced.
     package nonisolated let size: Int64?
+    private let bytesMax: Int64
 
+    /// Opens the blob; a small one is received and verified before anybody hears of it (INT-2).
     static func open(
         _ source: BlobFetch.Source, _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> VerifiedStream {
-        let response: UpstreamResponse
-        do throws(UpstreamError) {
-            response = try await source.upstream.send(UpstreamRequest(.get, .blob(name, digest)))
-        } catch {
-            throw error.registryError(of: source.registry)
+        let stream = try await begin(source, name, digest)
+        guard let size = stream.size, size <= ProxyPolicy.verifiedFirstBytesMax else {
+            return stream
         }
-        guard response.status == 200 else {
-            response.body.cancel()
-            throw response.registryError(of: source.registry)
+        do throws(RegistryError) {
+            try await stream.receiveAll()
+            return stream
+        } catch .corrupt {
+            let second = try await begin(source, name, digest)
+            try await second.receiveAll()
+            return second
         }
-        return VerifiedStream(response, source, digest)
     }
 
-    private init(_ response: UpstreamResponse, _ source: BlobFetch.Source, _ digest: Digest) {
+    private static func begin(
+        _ source: BlobFetch.Source, _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> VerifiedStream {
+        let response = try await source.ask(name, digest)
+        let size = try source.expectedSize(response, name, digest)
+        return VerifiedStream(response, source, digest, size)
+    }
+
+    private init(
+        _ response: UpstreamResponse, _ source: BlobFetch.Source, _ digest: Digest, _ size: Int64?
+    ) {
         body = response.body
-        size = response.contentLength
+        self.size = size
+        bytesMax = size ?? source.policy.blobBytesMax
         content = source.content
         proxy = source.proxy
         registry = source.registry
@@ -54,6 +70,7 @@ package actor VerifiedStream {
 
     /// The next verified bytes, nil after the last; throws when the body must be cut short.
     package func next() async throws(RegistryError) -> Chunk? {
+        if !verified.isEmpty { return verified.removeFirst() }
         while true {
             let chunk = try await receive()
             let ready = held
@@ -66,6 +83,12 @@ package actor VerifiedStream {
         }
     }
 
+    private func receiveAll() async throws(RegistryError) {
+        var received: [Chunk] = []
+        while let chunk = try await next() { received.append(chunk) }
+        verified = received
+    }
+
     /// Gives the transfer up: the client is gone.
     package nonisolated func cancel() {
         body.cancel()
@@ -73,16 +96,24 @@ package actor VerifiedStream {
 
     private func receive() async throws(RegistryError) -> Chunk? {
         if isOver { return nil }
+        let next: Chunk?
         do throws(UpstreamError) {
-            guard let chunk = try await body.next() else { return nil }
-            received += Int64(chunk.count)
-            await content.workers.run { [self] in
-                hash.withLock { hash in chunk.withBytes { hash?.update($0) } }
-            }
-            return chunk
+            next = try await body.next()
         } catch {
             throw error.registryError(of: registry)
         }
+        guard let chunk = next else { return nil }
+        received += Int64(chunk.count)
+        guard received <= bytesMax else {
+            isOver = true
+            body.cancel()
+            content.noteMismatch(digest, from: proxy)
+            throw .corrupt(registry: registry, "more bytes than announced")
+        }
+        await content.workers.run { [self] in
+            hash.withLock { hash in chunk.withBytes { hash?.update($0) } }
+        }
+        return chunk
     }
 
     private func verify() async throws(RegistryError) {

@@ -59,6 +59,24 @@ struct ContentIndexTests {
         #expect(try fixture.index.manifest(IndexFixture.digest(1)) == nil)
     }
 
+    @Test func whatAManifestSaysLiesElsewhere_isNotLinked() async throws {
+        // AUTH-1: no registry looks whether it has such a layer, so anybody may name any.
+        let fixture = try IndexFixture()
+        try await fixture.blob(1, at: 1)
+        let children = [2, 3].map {
+            ChildRow(
+                digest: IndexFixture.digest($0), size: 1, mediaType: "l", isVouchedFor: $0 == 2)
+        }
+        _ = try await fixture.index.record(
+            manifest: ManifestRecord(
+                digest: IndexFixture.digest(1), mediaType: "m", size: 1, children: children),
+            repository: hub, name: app)
+        #expect(
+            try fixture.index.isLinked(repository: hub, name: app, IndexFixture.digest(2)))
+        #expect(
+            try !fixture.index.isLinked(repository: hub, name: app, IndexFixture.digest(3)))
+    }
+
     @Test func aManifestWithTooManyChildren_isRefused() async throws {
         let fixture = try IndexFixture()
         await #expect(throws: IndexError.tooManyChildren(ContentIndex.childrenMax + 1)) {
@@ -70,8 +88,13 @@ struct ContentIndexTests {
         // INT-11
         let fixture = try IndexFixture()
         try await fixture.image(1, [2], at: 1)
-        #expect(try fixture.index.expectedSize(of: IndexFixture.digest(2)) == 10)
-        #expect(try fixture.index.expectedSize(of: IndexFixture.digest(3)) == nil)
+        func expectedSize(of digest: Int, _ repository: String) throws -> Int64? {
+            try fixture.index.expectedSize(
+                of: IndexFixture.digest(digest), repository: repository, name: app)
+        }
+        #expect(try expectedSize(of: 2, hub) == 10)
+        #expect(try expectedSize(of: 3, hub) == nil)
+        #expect(try expectedSize(of: 2, "another") == nil)
         #expect(
             try fixture.index.children(of: IndexFixture.digest(1)).map(\.digest)
                 == [IndexFixture.digest(2)])
