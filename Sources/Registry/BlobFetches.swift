@@ -142,6 +142,8 @@ actor BlobFetches {
         case .notFound:
             negative.remember(error, for: key, until: now + ProxyPolicy.missingBlobTTL)
         case .denied: negative.remember(error, for: key, until: now + ProxyPolicy.deniedTTL)
+        case .limited(_, let retryAfter):
+            negative.remember(error, for: key, until: now + retryAfter)
         default: break
         }
     }

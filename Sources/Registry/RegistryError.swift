@@ -74,6 +74,8 @@ extension UpstreamError {
         case .badResponse(let text): .corrupt(registry: registry, text)
         case .tooLarge(let limit):
             .corrupt(registry: registry, "the answer exceeds \(limit) bytes")
+        case .overloaded, .timeout(.queue):
+            .unavailable("too many requests to \(registry) at once")
         default: .unreachable(registry: registry, Unreachable(self))
         }
     }
