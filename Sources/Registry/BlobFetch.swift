@@ -92,6 +92,7 @@ actor BlobFetch {
                 response.body.cancel()
                 return unkept(error)
             }
+            writer.expect(source.content.shown(digest))
             if let size, size > ProxyPolicy.verifiedFirstBytesMax {
                 opened.fulfil(.success(.file(writer.file, size: size)))
             }
@@ -120,13 +121,11 @@ actor BlobFetch {
         do throws(TransferError) {
             try await receiveAll(response, into: writer, size: size)
         } catch {
-            if case .registry(.corrupt) = error {
-                // What readers have may be as wrong as what came after it (INT-4).
-                source.content.noteMismatch(digest, from: source.proxy)
-            }
+            await noteShown(by: writer, error)
             await writer.abandon()
             switch error {
             case .registry(let error): return .failed(error)
+            case .store(.mismatch): return mismatched()
             case .store(let error): return unkept(error)
             }
         }
@@ -135,6 +134,7 @@ actor BlobFetch {
                 source.content.noteMismatch(digest, from: source.proxy)
             }
             source.content.events.verified(source.proxy, true)
+            source.content.forgetShown(digest)
             opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
             return .committed
         } catch {
@@ -147,6 +147,19 @@ actor BlobFetch {
                 opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
             }
             return unkept(error)
+        }
+    }
+
+    /// What readers have of a body that ends here unverified must not be completed by the rest of
+    /// another one (INT-4).
+    private func noteShown(by writer: BlobWriter, _ error: TransferError) async {
+        switch error {
+        case .registry(.corrupt), .store(.mismatch):
+            // It may be as wrong as what came after it.
+            source.content.noteMismatch(digest, from: source.proxy)
+        default:
+            guard opened.current != nil, writer.written > 0 else { return }
+            source.content.noteShown(await writer.prefix(), of: digest, from: source.proxy)
         }
     }
 
@@ -176,10 +189,10 @@ actor BlobFetch {
             let interruption = try await drain(response, into: writer, size: size, skip: skip)
             guard let interruption else { return }
             response.body.cancel()
-            var cause = interruption
+            var cause = interruption.registryError(of: source.registry)
             while true {
                 guard resumes < source.policy.resumesMax else {
-                    throw .registry(cause.registryError(of: source.registry))
+                    throw .registry(cause)
                 }
                 resumes += 1
                 await source.content.loop.sleep(for: pause(resumes))
@@ -266,7 +279,7 @@ actor BlobFetch {
     // MARK: - Asking
 
     private enum ResumeError: Error {
-        case again(UpstreamError)
+        case again(RegistryError)
         case final(RegistryError)
     }
 
@@ -280,7 +293,7 @@ actor BlobFetch {
         do throws(UpstreamError) {
             response = try await source.upstream.send(request)
         } catch {
-            return .failure(.again(error))
+            return .failure(.again(error.registryError(of: source.registry)))
         }
         switch response.status {
         case 200:
@@ -295,7 +308,7 @@ actor BlobFetch {
             return .success((response, 0))
         case 429, 500...599:
             response.body.cancel()
-            return .failure(.again(.badResponse("status \(response.status)")))
+            return .failure(.again(response.registryError(of: source.registry)))
         default:
             response.body.cancel()
             return .failure(.final(response.registryError(of: source.registry)))

@@ -15,6 +15,8 @@ package final class Content: Sendable {
     static let manifestBytesMax = 16 << 20
     /// Digests whose mismatch is remembered.
     static let mismatchesMax = 1024
+    /// Unverified beginnings of one digest that are remembered.
+    static let prefixesMax = 8
 
     package let store: BlobStore
     package let workers: WorkerPool
@@ -24,6 +26,8 @@ package final class Content: Sendable {
     let events: RegistryEvents
     private let manifests = Mutex(
         RecencyCache<Digest, StoredManifest>(costMax: Content.manifestBytesMax))
+    private let prefixes = Mutex(
+        RecencyCache<Digest, [BlobWriter.Prefix]>(costMax: Content.mismatchesMax))
     private let mismatches = Mutex(RecencyCache<Digest, Instant>(costMax: Content.mismatchesMax))
 
     package init(
@@ -119,7 +123,24 @@ package final class Content: Sendable {
     func noteMismatch(_ digest: Digest, from proxy: String) {
         events.verified(proxy, false)
         mismatches.withLock { $0.insert(loop.now + ProxyPolicy.corruptRangePause, for: digest) }
+        forgetShown(digest)
     }
+
+    /// Remembers how a body began that was cut before it could be verified.
+    ///
+    /// What cannot be remembered any more is as good as a mismatch.
+    func noteShown(_ prefix: BlobWriter.Prefix, of digest: Digest, from proxy: String) {
+        let known = shown(digest)
+        guard known.count < Self.prefixesMax else { return noteMismatch(digest, from: proxy) }
+        prefixes.withLock { $0.insert(known + [prefix], for: digest) }
+    }
+
+    /// How bodies of `digest` began that somebody may come back for the rest of.
+    func shown(_ digest: Digest) -> [BlobWriter.Prefix] {
+        prefixes.withLock { $0.peek(digest) } ?? []
+    }
+
+    func forgetShown(_ digest: Digest) { prefixes.withLock { $0.remove(digest) } }
 
     /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
     package func hadMismatch(_ digest: Digest) -> Bool {

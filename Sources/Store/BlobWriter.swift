@@ -22,11 +22,36 @@ package final class BlobWriter: Sendable {
 
     enum Phase: Sendable { case writing, broken, ended }
 
+    /// The first bytes of a blob as they came before, unverified.
+    package struct Prefix: Sendable {
+        package let count: Int64
+        package let digest: Digest
+    }
+
     private struct State: ~Copyable {
         var hash: StreamingHash
         var written: Int64 = 0
         var total: Int64?
         var phase = Phase.writing
+        /// Those still to come, shortest first.
+        var expected: [Prefix] = []
+        /// What came in the place of an expected prefix.
+        var wrong: StoreError?
+
+        mutating func add(_ bytes: UnsafeRawBufferPointer) {
+            var rest = bytes
+            while let next = expected.first, next.count - written <= Int64(rest.count) {
+                expected.removeFirst()
+                let left = Int(max(0, next.count - written))
+                hash.update(UnsafeRawBufferPointer(rebasing: rest[..<left]))
+                rest = UnsafeRawBufferPointer(rebasing: rest[left...])
+                written += Int64(left)
+                let found = hash.digestSoFar()
+                if found != next.digest { wrong = .mismatch(expected: next.digest, actual: found) }
+            }
+            hash.update(rest)
+            written += Int64(rest.count)
+        }
     }
 
     package let digest: Digest
@@ -82,6 +107,21 @@ package final class BlobWriter: Sendable {
         file.announce(total: size)
     }
 
+    /// Says how the blob began when somebody was sent its beginning before; what begins otherwise
+    /// is a mismatch, so that nobody completes that by the rest of another (INT-4).
+    ///
+    /// Before the first byte.
+    package func expect(_ prefixes: [Prefix]) {
+        state.withLock { $0.expected = prefixes.sorted { $0.count < $1.count } }
+    }
+
+    /// What is written so far, to be held against the next attempt.
+    package func prefix() async -> Prefix {
+        await store.workers.run {
+            self.state.withLock { Prefix(count: $0.written, digest: $0.hash.digestSoFar()) }
+        }
+    }
+
     /// Hashes and writes a chunk on a worker, then lets readers have it.
     ///
     /// `.full` when the reservation of a file of unknown size cannot grow: nothing is lost, what
@@ -101,6 +141,10 @@ package final class BlobWriter: Sendable {
             throw StoreError(error)
         }
         reservation.noteWritten(upTo: end)
+        if let wrong = state.withLock({ $0.wrong }) {
+            await breakOff()
+            throw wrong
+        }
         file.extend(to: end)
     }
 
@@ -133,9 +177,8 @@ package final class BlobWriter: Sendable {
         try state.withLock { state throws(Errno) in
             try chunk.withBytes { bytes throws(Errno) in
                 try System.pwriteAll(file.fd, bytes, at: offset)
-                state.hash.update(bytes)
+                state.add(bytes)
             }
-            state.written = offset + Int64(chunk.count)
         }
     }
 
@@ -191,8 +234,14 @@ package final class BlobWriter: Sendable {
     private func verify() async throws(StoreError) -> Int64 {
         let outcome = await store.workers.run {
             self.state.withLock { state in
-                (size: state.written, total: state.total, digest: state.hash.finalize())
+                (
+                    size: state.written, total: state.total, digest: state.hash.finalize(),
+                    expected: state.expected.last
+                )
             }
+        }
+        if let expected = outcome.expected {
+            throw StoreError.wrongSize(expected: expected.count, actual: outcome.size)
         }
         if let total = outcome.total, total != outcome.size {
             throw StoreError.wrongSize(expected: total, actual: outcome.size)

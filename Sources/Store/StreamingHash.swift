@@ -29,6 +29,14 @@ package struct StreamingHash: ~Copyable {
         precondition(added == 1, "a started hash takes bytes")
     }
 
+    /// The digest of the bytes added so far; more may follow.
+    package func digestSoFar() -> Digest {
+        var copy = StreamingHash(algorithm)
+        let copied = EVP_MD_CTX_copy_ex(copy.context, context)
+        precondition(copied == 1, "a started hash can be copied")
+        return copy.finalize()
+    }
+
     /// The digest of all bytes added; nothing may be added after it.
     package mutating func finalize() -> Digest {
         var hash = [UInt8](repeating: 0, count: algorithm.byteCount)

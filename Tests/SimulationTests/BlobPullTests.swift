@@ -63,6 +63,30 @@ import Upstream
         #expect(twice == ["1000 bytes"])
     }
 
+    // INT-4: what was sent of a body that broke off is not completed by the rest of another.
+    @Test func aBodyThatBeginsOtherwiseThanOneCutBefore_isAMismatch() async throws {
+        let digest = StreamingHash.digest(of: Self.bytes, .sha256)
+        let isHealed = Atomic<Bool>(false)
+        let ends = try await daemon { request, _ in
+            var bytes = Self.bytes
+            guard !isHealed.load(ordering: .relaxed) else { return Self.response(request, bytes) }
+            bytes[0] ^= 1
+            var response = Self.response(request, bytes)
+            response.body = BytesBody(Array(bytes.prefix(200_000)))
+            return request.offset > 0 ? UpstreamResponse(status: 503) : response
+        } use: { proxy in
+            guard let name = RepositoryName(parsing: "a/a") else { return [] }
+            var ends: [String] = []
+            for round in 0..<3 {
+                if round == 1 { isHealed.store(true, ordering: .relaxed) }
+                ends.append(await Self.read(proxy, name, digest))
+                ends.append("\(Repository.proxy(proxy).hadMismatch(digest))")
+            }
+            return ends
+        }
+        #expect(ends == ["cut", "false", "cut", "true", "300000 bytes", "true"])
+    }
+
     // INT-6
     @Test func theMediaTypeOfADigest_neverChanges() async throws {
         let manifest = Array(
