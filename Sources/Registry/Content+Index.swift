@@ -29,9 +29,12 @@ extension Content {
     }
 
     /// Tags seen before, when the upstream cannot be asked.
-    func knownTags(_ proxy: String, _ name: RepositoryName, limit: Int) -> [Tag] {
-        read([]) { () throws(IndexError) in
-            try index.tags(repository: proxy, name: name, limit: limit)
+    func knownTags(_ proxy: String, _ name: RepositoryName, limit: Int) async -> [Tag] {
+        // There may be a hundred thousand: too many for a loop.
+        await workers.run { [self] in
+            read([]) { () throws(IndexError) in
+                try index.tags(repository: proxy, name: name, limit: limit)
+            }
         }
     }
 

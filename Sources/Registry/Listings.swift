@@ -77,7 +77,7 @@ actor Listings {
             return .success(TagsAnswer(tags: tags, outcome: outcome))
         } catch {
             guard error.isTrouble else { return .failure(error) }
-            let known = content.knownTags(source.proxy, name, limit: Self.tagsMax)
+            let known = await content.knownTags(source.proxy, name, limit: Self.tagsMax)
             guard !known.isEmpty else { return .failure(error) }
             let outcome = CacheOutcome(.stale, forwardStatus: error.status, detail: error.reason)
             return .success(TagsAnswer(tags: known, outcome: outcome))
