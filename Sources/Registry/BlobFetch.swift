@@ -81,6 +81,7 @@ actor BlobFetch {
     }
 
     private func transfer() async -> End {
+        if source.content.hasOutgrown(digest) { return .noRoom }
         do throws(RegistryError) {
             let response = try await ask(offset: 0, etag: nil)
             let size = try expectedSize(response)
@@ -253,6 +254,7 @@ actor BlobFetch {
         do throws(StoreError) {
             try await writer.append(chunk)
         } catch {
+            if size == nil, case .full = error { source.content.noteOutgrown(digest) }
             throw .store(error)
         }
         if size == nil, total > ProxyPolicy.verifiedFirstBytesMax {
