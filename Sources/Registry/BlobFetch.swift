@@ -190,6 +190,8 @@ actor BlobFetch {
             let interruption = try await drain(response, into: writer, size: size, skip: skip)
             guard let interruption else { return }
             response.body.cancel()
+            // Only the end of the framing is missing.
+            if let size, writer.file.progress.written == size { return }
             var cause = interruption
             while true {
                 guard resumes < source.policy.resumesMax else {
@@ -199,7 +201,8 @@ actor BlobFetch {
                 await source.content.loop.sleep(for: pause(resumes))
                 switch await resume(at: writer.file.progress.written, etag: first.etag, size: size)
                 {
-                case .success(let resumed):
+                case .success(nil): return
+                case .success(let resumed?):
                     (response, skip) = resumed
                 case .failure(.again(let error)):
                     cause = error
@@ -285,9 +288,11 @@ actor BlobFetch {
     }
 
     /// Asks for the rest, starting again at the registry's own URL (signed URLs expire).
+    ///
+    /// Nil when there is none: what broke off was the end of a body of unknown length.
     private func resume(
         at offset: Int64, etag: String?, size: Int64?
-    ) async -> Result<(UpstreamResponse, skip: Int64), ResumeError> {
+    ) async -> Result<(UpstreamResponse, skip: Int64)?, ResumeError> {
         let request = UpstreamRequest(
             .get, .blob(name, digest), offset: offset, ifRange: offset > 0 ? etag : nil)
         let response: UpstreamResponse
@@ -307,6 +312,9 @@ actor BlobFetch {
                 range.total == nil || size == nil || range.total == size
             else { break }
             return .success((response, 0))
+        case 416 where size == nil && offset > 0:
+            response.body.cancel()
+            return .success(nil)  // The hash decides.
         case 429, 500...599:
             response.body.cancel()
             return .failure(.again(.badResponse("status \(response.status)")))
