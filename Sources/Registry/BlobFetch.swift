@@ -81,6 +81,7 @@ actor BlobFetch {
     }
 
     private func transfer() async -> End {
+        if source.content.hasOutgrown(digest) { return .noRoom }
         do throws(RegistryError) {
             let response = try await source.ask(name, digest)
             let size = try source.expectedSize(response, name, digest)
@@ -198,7 +199,8 @@ actor BlobFetch {
                 await source.content.loop.sleep(for: pause(resumes))
                 switch await resume(at: writer.file.progress.written, etag: first.etag, size: size)
                 {
-                case .success(let resumed):
+                case .success(nil): return
+                case .success(let resumed?):
                     (response, skip) = resumed
                 case .failure(.again(let error)):
                     cause = error
@@ -254,6 +256,7 @@ actor BlobFetch {
         do throws(StoreError) {
             try await writer.append(chunk)
         } catch {
+            if size == nil, case .full = error { source.content.noteOutgrown(digest) }
             throw .store(error)
         }
         if size == nil, total > ProxyPolicy.verifiedFirstBytesMax {
@@ -284,9 +287,11 @@ actor BlobFetch {
     }
 
     /// Asks for the rest, starting again at the registry's own URL (signed URLs expire).
+    ///
+    /// Nil when there is none: what broke off was the end of a body of unknown length.
     private func resume(
         at offset: Int64, etag: String?, size: Int64?
-    ) async -> Result<(UpstreamResponse, skip: Int64), ResumeError> {
+    ) async -> Result<(UpstreamResponse, skip: Int64)?, ResumeError> {
         let request = UpstreamRequest(
             .get, .blob(name, digest), offset: offset, ifRange: offset > 0 ? etag : nil)
         let response: UpstreamResponse
@@ -306,6 +311,9 @@ actor BlobFetch {
                 range.total == nil || size == nil || range.total == size
             else { break }
             return .success((response, 0))
+        case 416 where size == nil && offset > 0:
+            response.body.cancel()
+            return .success(nil)  // The hash decides.
         case 429, 500...599:
             response.body.cancel()
             return .failure(.again(response.registryError(of: source.registry)))

@@ -29,6 +29,7 @@ package final class Content: Sendable {
     private let prefixes = Mutex(
         RecencyCache<Digest, [BlobWriter.Prefix]>(costMax: Content.mismatchesMax))
     private let mismatches = Mutex(RecencyCache<Digest, Instant>(costMax: Content.mismatchesMax))
+    private let outgrown = Mutex(RecencyCache<Digest, Instant>(costMax: Content.mismatchesMax))
 
     package init(
         store: BlobStore, workers: WorkerPool, loop: EventLoop, logger: Logger,
@@ -145,6 +146,19 @@ package final class Content: Sendable {
     /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
     package func hadMismatch(_ digest: Digest) -> Bool {
         let until = mismatches.withLock { $0.peek(digest) }
+        return until.map { $0 > loop.now } ?? false
+    }
+
+    // MARK: - Blobs that outgrew the store
+
+    /// Remembers that `digest`, whose size nobody told, did not fit when it came.
+    func noteOutgrown(_ digest: Digest) {
+        outgrown.withLock { $0.insert(loop.now + ProxyPolicy.outgrownPause, for: digest) }
+    }
+
+    /// Whether `digest` is better passed through than stored until it fails to fit again.
+    func hasOutgrown(_ digest: Digest) -> Bool {
+        let until = outgrown.withLock { $0.peek(digest) }
         return until.map { $0 > loop.now } ?? false
     }
 }

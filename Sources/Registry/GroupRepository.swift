@@ -3,9 +3,9 @@ import Reactor
 
 /// Several repositories under one name: the first that has something gives it.
 ///
-/// What any member has locally is served before any network is asked. Then the member in which the
-/// name was found last is asked first, the others follow in order; a member that does not have it,
-/// or is in trouble, passes the question on.
+/// What any member has locally is served before any network is asked. Then the members that have
+/// given the tag before are asked, then the one in which the name was found last, then the others
+/// in order; a member that does not have it, or is in trouble, passes the question on.
 package final class GroupRepository: Sendable {
     package let name: String
     package let members: [ProxyRepository]
@@ -89,13 +89,15 @@ package final class GroupRepository: Sendable {
         }
     }
 
-    /// Members in the order to ask: where the name was found, those that know the tag, the rest.
+    /// Members in the order to ask: those that know the tag, where the name was found, the rest.
+    ///
+    /// A tag stays with the member that gave it, though another tag of the same name was found
+    /// elsewhere since: what a tag means must not depend on what else was pulled.
     private func ordered(_ name: RepositoryName, _ reference: Reference) -> [ProxyRepository] {
         let located = content.located(self.name, name)
-        let first = members.filter { $0.name == located }
-        let rest = members.filter { $0.name != located }
-        return first + rest.filter { $0.knows(name, reference) }
-            + rest.filter { !$0.knows(name, reference) }
+        let known = members.filter { $0.knows(name, reference) }
+        let rest = members.filter { !$0.knows(name, reference) }
+        return known + rest.filter { $0.name == located } + rest.filter { $0.name != located }
     }
 
     private func firstOf<T: Sendable>(

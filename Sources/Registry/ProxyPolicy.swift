@@ -40,6 +40,8 @@ package struct ProxyPolicy: Sendable, Equatable {
     static let verifiedFirstBytesMax: Int64 = 256 << 10
     /// How long after a mismatch a resumed body of the digest is refused (INT-4).
     static let corruptRangePause = Duration.seconds(60)
+    /// How long a blob of unknown size that did not fit is passed through (RES-9).
+    static let outgrownPause = Duration.seconds(600)
     /// A fetch without readers goes on when it is no larger than this (UP-3).
     static let abandonedBytesMax: Int64 = 64 << 20
     /// How long a fetch waits for a reader before it is given up (UP-3).

@@ -81,6 +81,38 @@ struct E15_RoutingTests {
         #expect(try Puller(daemon, "/v2/org/only").pull(other) == [])
     }
 
+    @Test func aTagStaysWithTheMemberThatGaveIt() throws {
+        let (first, second) = (try LoopbackRegistry(), try LoopbackRegistry())
+        let other = ImageFixture(seed: 152)
+        first.add(image, "org/both", tags: ["1"])
+        second.add(other, "org/both", tags: ["1", "2"])
+        let ttl = #"tag_ttl = "1s""#
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(
+                [
+                    DaemonConfiguration.proxy("one.example", first, ttl, name: "one"),
+                    DaemonConfiguration.proxy("two.example", second, ttl, name: "two"),
+                    """
+                    [repositories.all]
+                    type = "group"
+                    members = ["one", "two"]
+                    """,
+                ], listeners: [#"repository = "all""#]))
+        let puller = Puller(daemon, "/v2/org/both")
+        #expect(try puller.pull(image, "1") == [])
+        #expect(try puller.pull(other, "2") == [])
+        let asked = first.count("/manifests/1", method: "HEAD")
+        // The tag's time is over when the member is asked again.
+        var digests: Set<String?> = []
+        let isAsked = try poll {
+            let answer = try RawClient.request(daemon.address, puller.manifest("1"))
+            digests.insert(answer["Docker-Content-Digest"])
+            return digests.count > 1 || first.count("/manifests/1", method: "HEAD") > asked
+        }
+        #expect(isAsked)
+        #expect(digests == [image.index.digest])
+    }
+
     // protocol.md §1.5
     @Test func tagListsHavePages() throws {
         let upstream = try LoopbackRegistry(.quay)

@@ -115,6 +115,26 @@ struct E20_FetchTests {
         #expect(upstream.count(blob.digest) == 1)
     }
 
+    // UP-4: all bytes are here; only the end of the chunked framing is missing.
+    @Test(arguments: [true, false])
+    func aBodyThatBreaksOffBehindItsLastByteIsWhole(isDescribed: Bool) throws {
+        let upstream = try LoopbackRegistry()
+        let image = ImageFixture(seed: 218, layerSizes: [3 * 1_048_576 + 7])
+        upstream.add(image, "org/a")
+        let blob = try #require(image.blobs.max { $0.size < $1.size })
+        upstream.inject(
+            .framing(.chunked), .truncate(at: blob.size), on: blob.digest, times: 1)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let puller = Puller(daemon, "/v2/docker.io/org/a")
+        if isDescribed {
+            for document in image.documents {
+                let target = puller.manifest(document.digest)
+                #expect(try RawClient.request(daemon.address, target).status == 200)
+            }
+        }
+        #expect(try puller.get(blob).isRight)
+    }
+
     // UP-4: resumed by Range and If-Range, unseen by the client.
     @Test(arguments: [LoopbackRegistry.Persona.plain, .dockerHub, .quay], [true, false])
     func anInterruptedBodyIsResumed(persona: LoopbackRegistry.Persona, byReset: Bool) throws {

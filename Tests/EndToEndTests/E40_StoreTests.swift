@@ -57,6 +57,20 @@ struct E40_StoreTests {
         #expect(try puller.get(small).isRight)
     }
 
+    // RES-9: nobody knew that it would not fit, but it is known from then on.
+    @Test func aBlobOfUnknownSizeThatOutgrowsTheStoreIsPassedThrough() throws {
+        let upstream = try LoopbackRegistry()
+        let big = TestContent(seed: 44, size: 40 * Self.mebibyte)
+        upstream.add(big)
+        upstream.inject(.framing(.chunked), on: big.digest)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream, cache: #"max_size = "20MiB""#))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let sampler = DiskUsageSampler(daemon.storePath)
+        #expect(try !puller.get(big).isCompleteButWrong)
+        #expect(try puller.get(big).isRight)
+        #expect(sampler.stop() <= 20 * Self.mebibyte)
+    }
+
     // INT-10: a file that is gone or cut is a miss.
     @Test func aDamagedFileIsFetchedAgain() throws {
         let upstream = try LoopbackRegistry()
