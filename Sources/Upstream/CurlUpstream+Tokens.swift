@@ -18,7 +18,12 @@ extension CurlUpstream {
             do {
                 return .token(try await token(for: key, by: deadline), key)
             } catch {
-                if case .tokenDenied = error { return nil }
+                switch error {
+                case .tokenDenied: return nil
+                case .tooManyRequests: break
+                // The registry may send us elsewhere by now: the next request asks it afresh.
+                default: remembered = nil
+                }
                 throw error
             }
         }

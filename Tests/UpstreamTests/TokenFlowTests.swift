@@ -249,6 +249,33 @@ private func withTokenRegistry(
             })
     }
 
+    @Test func aRealmThatFailsIsLearntAnew() async throws {
+        let hasMoved = Mutex(false)
+        try await withServer(
+            { request in
+                let isMoved = hasMoved.withLock { $0 }
+                switch request.target {
+                case _ where request.target.hasPrefix("/old"):
+                    return isMoved
+                        ? Step.response(404, "gone") : Step.response(200, "{\"token\":\"x\"}")
+                case _ where request.target.hasPrefix("/new"):
+                    return Step.response(200, "{\"token\":\"x\"}")
+                default:
+                    let realm = "http://\(request["host"] ?? "")\(isMoved ? "/new" : "/old")"
+                    return request["authorization"] == "Bearer x"
+                        ? Step.response(200, "x") : Step.unauthorized("Bearer realm=\"\(realm)\"")
+                }
+            },
+            { server in
+                let harness = try Harness(server.url)
+                defer { harness.stop() }
+                #expect(try await harness.get(.layer("one")).0 == 200)
+                hasMoved.withLock { $0 = true }
+                #expect(await harness.failure(of: .layer("two"))?.reason == "auth")
+                #expect(try await harness.get(.layer("two")).0 == 200)
+            })
+    }
+
     @Test func aListedRealmIsAskedIfItsAddressIsAllowed() async throws {  // CRED-1, SSRF-3
         try await withServer(
             { _ in
