@@ -9,6 +9,8 @@ import Telemetry
 /// An open listener and what it is for.
 struct BoundListener: Sendable {
     enum Purpose: Sendable { case registry, admin }
+    /// Connections of the admin address, which clients' ones never use up (RES-6).
+    fileprivate static let adminConnectionsMax = 64
 
     let listener: Listener
     let purpose: Purpose
@@ -85,7 +87,8 @@ enum ListenerBuilder {
                 return [
                     try Listener(
                         name: name, host: host.description, port: port,
-                        hostnames: names.map { Set($0) })
+                        hostnames: names.map { Set($0) },
+                        ownLimit: settings == nil ? BoundListener.adminConnectionsMax : nil)
                 ]
             } catch {
                 throw DaemonError(
@@ -110,7 +113,8 @@ enum ListenerBuilder {
                 listeners.append(
                     try Listener(
                         name: listeners.isEmpty ? name : "\(name).\(listeners.count)",
-                        listening: descriptor, hostnames: names.map { Set($0) }))
+                        listening: descriptor, hostnames: names.map { Set($0) },
+                        ownLimit: settings == nil ? BoundListener.adminConnectionsMax : nil))
             } catch {
                 failure = error
             }

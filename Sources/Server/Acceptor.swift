@@ -16,6 +16,7 @@ final class Acceptor {
     private let state: ServerLoop
     private let burst: Int
     private let descriptorMax: Int32
+    private let ledger: ConnectionLedger
     private var watch: Watch?
     private var resume: LoopTimer?
 
@@ -25,6 +26,7 @@ final class Acceptor {
         self.handler = handler
         self.state = state
         self.burst = burst
+        ledger = listener.ownLedger ?? state.ledger
         let limit = System.descriptorLimit
         let reserved = min(state.limits.descriptorsReserved, limit / 4)
         descriptorMax = Int32(clamping: limit - reserved)
@@ -57,7 +59,7 @@ final class Acceptor {
 
     private func acceptReady() {
         for count in 0..<burst {
-            if state.ledger.isFull {
+            if ledger.isFull {
                 // Only the event itself says that somebody waits; if more do, it comes again.
                 return count == 0 ? makeRoom() : ()
             }
@@ -80,7 +82,7 @@ final class Acceptor {
 
     /// Ends the oldest idle connection, whose place is free in the next turn; else waits.
     private func makeRoom() {
-        guard !state.closeOldestIdle() else { return }
+        guard !state.closeOldestIdle(countedIn: ledger) else { return }
         state.events.rejected(.connections, listener.identity)
         pause(for: Self.pauseWhenFull)
     }
@@ -91,7 +93,7 @@ final class Acceptor {
             return pause(for: Self.pauseWithoutDescriptors)
         }
         let address = ConnectionLedger.Address(peer)
-        if let reason = state.ledger.admit(address) {
+        if let reason = ledger.admit(address) {
             state.events.rejected(reason, listener.identity)
             return Self.turnAway(descriptor.raw)
         }

@@ -53,7 +53,7 @@ final class Connection {
     ) async {
         listener.connectionOpened()
         defer {
-            state.ledger.release(address)
+            (listener.ownLedger ?? state.ledger).release(address)
             listener.connectionClosed()
         }
         guard let socket = try? ClientSocket(owning: raw, in: state) else { return }

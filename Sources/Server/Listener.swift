@@ -8,6 +8,8 @@ package final class Listener: Sendable {
     /// Host names that are served, in lower case and without a port; nil serves all (HTTP-6).
     package let hostnames: Set<String>?
     let descriptor: FileDescriptor
+    /// Counts this listener's connections apart from all others'; nil counts them together.
+    let ownLedger: ConnectionLedger?
     /// Handed on by the service manager, which keeps it listening while we restart.
     private let isInherited: Bool
     private let open = Atomic<Int>(0)
@@ -17,28 +19,34 @@ package final class Listener: Sendable {
     private static let backlog: Int32 = 1024
 
     /// Binds and listens on a numeric `host`; port 0 lets the kernel choose one.
+    ///
+    /// With `ownLimit` so many connections are served whatever the server's other ones amount to,
+    /// so that those who look after a full server still reach it.
     package convenience init(
-        name: String, host: String, port: UInt16, hostnames: Set<String>? = nil
+        name: String, host: String, port: UInt16, hostnames: Set<String>? = nil,
+        ownLimit: Int? = nil
     ) throws(Errno) {
         try self.init(
             name: name, System.listen(host: host, port: port, backlog: Self.backlog),
-            isInherited: false, hostnames: hostnames)
+            isInherited: false, hostnames: hostnames, ownLimit: ownLimit)
     }
 
     /// Takes over a socket that already listens, as systemd hands on (it may be blocking).
     package convenience init(
         name: String, listening descriptor: consuming FileDescriptor,
-        hostnames: Set<String>? = nil
+        hostnames: Set<String>? = nil, ownLimit: Int? = nil
     ) throws(Errno) {
         try System.adopt(descriptor.raw)
-        try self.init(name: name, descriptor, isInherited: true, hostnames: hostnames)
+        try self.init(
+            name: name, descriptor, isInherited: true, hostnames: hostnames, ownLimit: ownLimit)
     }
 
     private init(
         name: String, _ descriptor: consuming FileDescriptor, isInherited: Bool,
-        hostnames: Set<String>?
+        hostnames: Set<String>?, ownLimit: Int?
     ) throws(Errno) {
         self.isInherited = isInherited
+        ownLedger = ownLimit.map { ConnectionLedger(totalMax: $0, perAddressMax: $0) }
         // Accepted sockets inherit this, which saves a call per connection.
         System.setNoDelay(descriptor.raw)
         identity = ListenerIdentity(

@@ -73,8 +73,10 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     /// Ends the connection that has been idle longest, to make room; false if none is idle.
-    func closeOldestIdle() -> Bool {
-        let idle = connections.values.filter { $0.idleSince != nil }
+    func closeOldestIdle(countedIn ledger: ConnectionLedger) -> Bool {
+        let idle = connections.values.filter {
+            $0.idleSince != nil && ($0.listener.ownLedger ?? self.ledger) === ledger
+        }
         guard
             let oldest = idle.min(by: {
                 ($0.idleSince ?? loop.now) < ($1.idleSince ?? loop.now)

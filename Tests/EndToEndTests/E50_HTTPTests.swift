@@ -248,6 +248,18 @@ struct E50_HTTPTests {
         withExtendedLifetime(upstream) {}
     }
 
+    // RES-6: whoever looks after a full daemon still reaches it.
+    @Test func theAdminAddressIsReachedWhenClientsUseUpTheirConnections() throws {
+        let (upstream, daemon, _) = try start(
+            "[limits]\nconnections_per_address = 20\nidle_timeout = \"30s\"")
+        let held = try (0..<20).map { _ in try RawClient(daemon.address) }
+        for client in held { #expect(try client.request("/v2/").status == 200) }
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            #expect(try RawClient.request(daemon.admin, path).status == 200)
+        }
+        withExtendedLifetime((upstream, held)) {}
+    }
+
     // P10 in small: slow and silent clients hurt nobody.
     @Test func silentClientsDoNotHurtOthers() throws {
         let (upstream, daemon, puller) = try start()
