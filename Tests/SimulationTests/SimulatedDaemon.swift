@@ -133,7 +133,7 @@ struct SimulatedClient: Sendable {
                 guard append(file, offset..<limit, to: &bytes) else { return .cut }
                 offset = limit
             }
-            // A client that has as many bytes as it was promised is done, whatever the daemon knows.
+            // A client that has all bytes it was promised is done, whatever the daemon knows.
             if let size, offset == size {
                 return .completed(isRight: isRight(bytes, first, digest))
             }
