@@ -60,6 +60,8 @@ package struct TagsAnswer: Sendable {
 /// A referrers index as JSON.
 package struct ReferrersAnswer: Sendable {
     package var bytes: [UInt8]
+    /// How many manifests it lists.
+    package var count: Int
     /// Value of `OCI-Filters-Applied`, when a filter was.
     package var filtersApplied: String?
     package var outcome: CacheOutcome

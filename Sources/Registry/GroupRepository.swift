@@ -78,15 +78,27 @@ package final class GroupRepository: Sendable {
         return TagsAnswer(tags: merged.sorted(), outcome: outcome)
     }
 
-    /// The referrers that the first member with any knows.
+    /// The referrers that the first member with any knows; an empty list is nobody's last word.
     package func referrers(
         _ name: RepositoryName, _ digest: Digest, artifactType: String?
     ) async throws(RegistryError) -> ReferrersAnswer {
-        try await firstOf(ordered(name, .digest(digest)), name) {
-            member, bound throws(RegistryError) in
-            try await member.referrers(
-                name, digest, artifactType: artifactType, within: bound)
+        var empty: ReferrersAnswer?
+        var failure = RegistryError.notFound
+        let deadline = content.loop.now + ProxyPolicy.answerBound
+        let members = ordered(name, .digest(digest))
+        for (index, member) in members.enumerated() {
+            do throws(RegistryError) {
+                let bound = share(of: deadline, among: members.count - index)
+                let answer = try await member.referrers(
+                    name, digest, artifactType: artifactType, within: bound)
+                if answer.count > 0 { return answer }
+                empty = empty ?? answer
+            } catch {
+                failure = Self.worse(failure, error)
+            }
         }
+        guard let empty else { throw failure }
+        return empty
     }
 
     /// Members in the order to ask: those that know the tag, where the name was found, the rest.

@@ -119,13 +119,15 @@ actor Listings {
             let response = try await send(
                 .referrers(name, digest, artifactType: artifactType))
             let bytes = try await collect(response)
-            let isIndex = await content.workers.run { (try? ReferrersIndex.parse(bytes)) != nil }
-            guard isIndex else {
+            let count = await content.workers.run {
+                try? ReferrersIndex.parse(bytes).descriptors.count
+            }
+            guard let count else {
                 throw .corrupt(registry: source.registry, "the referrers are no index")
             }
             return .success(
                 ReferrersAnswer(
-                    bytes: bytes, filtersApplied: response.filtersApplied,
+                    bytes: bytes, count: count, filtersApplied: response.filtersApplied,
                     outcome: CacheOutcome(.miss, forwardStatus: 200)))
         } catch {
             guard error.isTrouble else { return .failure(error) }
@@ -141,7 +143,7 @@ actor Listings {
             let index = ReferrersIndex(descriptors).filtered(artifactType: artifactType)
             return .success(
                 ReferrersAnswer(
-                    bytes: index.encode(),
+                    bytes: index.encode(), count: index.descriptors.count,
                     filtersApplied: artifactType == nil ? nil : "artifactType",
                     outcome: CacheOutcome(
                         .stale, forwardStatus: error.status, detail: error.reason)))

@@ -148,7 +148,12 @@ actor ManifestFetches {
                 outcome: CacheOutcome(.revalidated, forwardStatus: 200, ttl: ttl))
         }
         let moved = Key(name: key.name, reference: .digest(digest))
-        let download = try await downloadTwice(moved, expecting: digest)
+        let download: Download
+        do throws(RegistryError) {
+            download = try await downloadTwice(moved, expecting: digest)
+        } catch .notFound {
+            return nil  // Named but not to be had by its digest: the tag itself decides.
+        }
         let answer = await keep(download, moved)
         await bind(key, tag, answer)
         return answer

@@ -132,8 +132,9 @@ package final class ProxyRepository: Sendable {
             let index = try? ReferrersIndex.parse(fallback.manifest.bytes)
         else { return try answer.get() }
         // The upstream has no referrers API but the tag that stands in for it.
+        let filtered = index.filtered(artifactType: artifactType)
         return ReferrersAnswer(
-            bytes: index.filtered(artifactType: artifactType).encode(),
+            bytes: filtered.encode(), count: filtered.descriptors.count,
             filtersApplied: artifactType == nil ? nil : "artifactType",
             outcome: fallback.outcome)
     }

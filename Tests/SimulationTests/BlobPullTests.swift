@@ -17,11 +17,13 @@ import Upstream
     private static let small = [UInt8](repeating: 9, count: 1000)
 
     // AUTH-1, UP-1
-    @Test func whatAnotherNameLacks_isStillFoundUnderThisOne() async throws {
+    @Test(arguments: UInt64(1)...6)
+    func whatAnotherNameLacks_isStillFoundUnderThisOne(seed: UInt64) async throws {
         let digest = StreamingHash.digest(of: Self.bytes, .sha256)
-        let ends = try await pull(["evil/x", "library/good"], digest) { request, loop in
-            await loop.sleep(for: .milliseconds(100))
+        let names = ["evil/x", "library/good"]
+        let ends = try await pull(names, digest, seed: seed) { request, loop in
             guard request.resource.repository.text == "library/good" else {
+                await loop.sleep(for: .milliseconds(100))
                 return UpstreamResponse(status: 404)
             }
             return Self.response(request, Self.bytes)
@@ -124,9 +126,9 @@ import Upstream
     /// Pulls the blob under each of the names at once and says how that ended.
     private func pull(
         _ names: [String], _ digest: Digest, manifestOf described: String? = nil,
-        maxSize: Int64 = 64 << 20, _ answer: @escaping Answer
+        maxSize: Int64 = 64 << 20, seed: UInt64 = 1, _ answer: @escaping Answer
     ) async throws -> [String] {
-        try await daemon(maxSize: maxSize, answer) { proxy in
+        try await daemon(maxSize: maxSize, seed: seed, answer) { proxy in
             if let name = described.flatMap({ RepositoryName(parsing: $0) }),
                 let tag = Tag(parsing: "latest")
             {
@@ -166,13 +168,13 @@ import Upstream
 
     /// Runs `use` on a simulated loop with a proxy that asks `answer`.
     private func daemon(
-        maxSize: Int64 = 64 << 20, _ answer: @escaping Answer,
+        maxSize: Int64 = 64 << 20, seed: UInt64 = 1, _ answer: @escaping Answer,
         use: @escaping @Sendable (ProxyRepository) async -> [String]
     ) async throws -> [String] {
         try await offThePool {
             let directory = try TemporaryDirectory()
             let clock = ManualClock()
-            let loop = EventLoop(simulating: 1, clock: clock)
+            let loop = EventLoop(simulating: seed, clock: clock)
             let workers = WorkerPool(simulatedOn: loop)
             let store = try BlobStore.open(
                 root: directory.path,
