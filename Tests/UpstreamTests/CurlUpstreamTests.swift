@@ -103,10 +103,12 @@ import Testing
                 let harness = try Harness(server.url)
                 defer { harness.stop() }
                 for name in ["chunked", "closed"] {
-                    let response = try await harness.send(UpstreamRequest(.get, .layer(name)))
-                    #expect(response.contentLength == nil)
-                    #expect(
-                        try await response.body.collect(limit: 100) == Array("hello world".utf8))
+                    try await withTaskExecutorPreference(harness.loop) {
+                        let response = try await harness.send(UpstreamRequest(.get, .layer(name)))
+                        #expect(response.contentLength == nil)
+                        let body = try await response.body.collect(limit: 100)
+                        #expect(body == Array("hello world".utf8))
+                    }
                 }
             })
     }

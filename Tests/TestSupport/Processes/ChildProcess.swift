@@ -100,6 +100,10 @@ private func spawnNow(
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, stdout, writing, 0o644)
     posix_spawn_file_actions_addopen(&actions, 2, stderr, writing, 0o644)
+    // Nothing of what other tests have open at the moment.
+    for descriptor: Int32 in 3..<1024 {
+        posix_spawn_file_actions_addclose(&actions, descriptor)
+    }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
