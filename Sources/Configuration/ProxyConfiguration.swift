@@ -12,7 +12,7 @@ package struct ProxyConfiguration: Sendable, Equatable {
     package var realms: [UpstreamURL]
     /// Networks that redirects, realms and CDNs may be on besides public addresses (SSRF-3).
     package var allowNetworks: [Network]
-    /// Certificate authorities for this upstream instead of the system's; absolute.
+    /// Certificate authorities for this upstream besides the system's; absolute.
     package var caFile: String?
     /// True to verify neither certificate nor name; warned about at each start (TLS-1).
     package var insecure: Bool

@@ -81,7 +81,7 @@ enum DefaultsKeys {
     static let caFile = Key(
         "ca_file", .absolutePath, default: .computed("the system's"),
         also: ["ca", "cafile", "ca_cert", "certs", "certificate", "rootcertbundle", "tls_ca"],
-        "Certificate authorities to trust instead of the system's.")
+        "Certificate authorities to trust besides the system's.")
     static let tagTTL = Key(
         "tag_ttl", .duration(), default: .toml("\"15m\""),
         also: ["ttl", "max_age", "metadata_max_age", "content_max_age", "poll_interval"],
