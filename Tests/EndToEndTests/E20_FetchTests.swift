@@ -46,6 +46,44 @@ struct E20_FetchTests {
         #expect(peak < 128 << 20)
     }
 
+    // P9: as many as a large site has nodes; `CISTERN_TEST_LONG=1`: of 32 MiB, else of 4 MiB.
+    @Test(.wholeMachine) func aThousandClientsShareOneTransfer() throws {
+        let blob = TestContent(seed: 29, size: (isLongRun ? 32 : 4) * Self.mebibyte)
+        let upstream = try LoopbackRegistry()
+        upstream.add(blob)
+        let limits = "[limits]\nconnections_per_address = 2000"
+        let daemon = try DaemonProcess(
+            DaemonConfiguration([DaemonConfiguration.proxy("docker.io", upstream), limits]))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let gate = Gate()
+        upstream.inject(.stall(at: Self.mebibyte, gate), on: blob.digest)
+        let clients = (0..<1000).map { number in
+            TestThread {
+                let client = try RawClient(daemon.address)
+                // Every tenth leaves early, the first one among them.
+                return try client.request(puller.blob(blob), sink: .compare(blob)) {
+                    $0 < 64 * 1024 || number % 10 != 0
+                }
+            }
+        }
+        _ = poll {
+            (try? daemon.metricSum("cistern_connections")).map { $0 >= 900 } ?? false
+        }
+        gate.open()
+        let answers = try clients.map { try $0.value() }
+        let right = answers.count { $0.isRight }
+        let sent = upstream.requests(blob.digest, method: "GET").count
+        PromiseReport.add(
+            "P9", "\(clients.count) clients, a tenth leaves", figure: "\(sent) transfer",
+            bound: "1", held: sent == 1)
+        PromiseReport.add(
+            "P9", "bodies right of those that stayed", figure: "\(right)", bound: "900",
+            held: right == 900)
+        #expect(sent == 1)
+        #expect(right == 900)
+        #expect(answers.count { $0.ending == .abandoned } == 100)
+    }
+
     // UP-1: the first client leaves, the others get everything.
     @Test func theFirstClientMayLeave() throws {
         let blob = TestContent(seed: 21, size: 80 * Self.mebibyte)

@@ -88,6 +88,15 @@ package final class LoopbackRegistry: Sendable {
         state.with { $0.blobs[digest] = blob }
     }
 
+    /// Takes a blob away, with what was asked of it, so that long runs do not pile up.
+    package func forget(_ blob: TestContent) {
+        let digest = blob.digest
+        state.with { state in
+            state.blobs[digest] = nil
+            state.requests.removeAll { $0.target.contains(digest) }
+        }
+    }
+
     /// Moves or (with nil) removes a tag.
     package func tag(_ repository: String, _ tag: String, _ digest: String?) {
         state.with { $0.repositories[repository, default: .init()].tags[tag] = digest }
@@ -102,6 +111,15 @@ package final class LoopbackRegistry: Sendable {
     ) {
         let rule = FaultRule(
             faults, on: part, method: method, role: role, after: after, times: times)
+        state.with { $0.rules.append(rule) }
+    }
+
+    /// Spoils one request by several faults at once, as `FaultRule` says.
+    package func inject(
+        _ faults: [UpstreamFault], on part: String, method: String? = "GET", after: Int = 0,
+        times: Int? = nil
+    ) {
+        let rule = FaultRule(faults, on: part, method: method, after: after, times: times)
         state.with { $0.rules.append(rule) }
     }
 

@@ -56,6 +56,8 @@ package final class DaemonProcess: Sendable {
         self.admin = admin
     }
 
+    deinit { Ceilings.note(workerIdentifier) }
+
     /// What the daemon said on stderr so far.
     package var log: String { (try? Files.text(logFile)) ?? "" }
 
@@ -68,24 +70,22 @@ package final class DaemonProcess: Sendable {
     /// Stops by SIGTERM and waits for the exit.
     @discardableResult
     package func stop(within limit: Duration = .seconds(40)) -> ChildProcess.Ending? {
+        Ceilings.note(workerIdentifier)
         child.signal(SIGTERM)
         return child.wait(within: limit)
     }
 
     /// Ends the process as a power cut would, and waits until it is gone.
     package func kill() {
+        Ceilings.note(workerIdentifier)
         child.terminate()
         _ = child.wait()
     }
 
     /// Resident memory now, and the most there ever was, in bytes.
     package var memory: (now: Int64, peak: Int64) {
-        let status = (try? Files.text("/proc/\(workerIdentifier)/status")) ?? ""
-        func kibibytes(_ name: String) -> Int64 {
-            let line = status.split(separator: "\n").first { $0.hasPrefix(name) }
-            return line.flatMap { Int64($0.split(separator: " ").dropLast().last ?? "") } ?? 0
-        }
-        return (kibibytes("VmRSS:") * 1024, kibibytes("VmHWM:") * 1024)
+        let status = ProcessStatus(workerIdentifier)
+        return (status.kibibytes("VmRSS:") * 1024, status.kibibytes("VmHWM:") * 1024)
     }
 
     /// Open descriptors of the daemon.
