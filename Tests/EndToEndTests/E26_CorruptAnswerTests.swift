@@ -103,8 +103,15 @@ private final class Lane: Sendable {
         tally.answers += 1
         for answer in answers.flatMap({ $0 }) { tally.note(answer, "\(ordinal) \(plan)") }
         upstream.heal()
-        let next = try puller.get(blob)
-        if !next.isRight { tally.unhealed.append("\(ordinal) \(plan): \(next)") }
+        // The first may still join a corrupt transfer that somebody who came back has started.
+        var next = try puller.get(blob)
+        let isHealed = try poll(within: .seconds(10)) {
+            if next.isRight { return true }
+            tally.note(next, "\(ordinal) \(plan)")
+            next = try puller.get(blob)
+            return next.isRight
+        }
+        if !isHealed { tally.unhealed.append("\(ordinal) \(plan): \(next)") }
         upstream.forget(blob)
     }
 
