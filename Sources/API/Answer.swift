@@ -28,8 +28,15 @@ struct Answer {
         var fields = Self.commonFields
         fields.append("Content-Type", ErrorBody.contentType)
         let body = ErrorBody(code, message, detail: detail).encode()
+        let phrase = reason.map(Self.phrase)
         return Answer(
-            Response(status: status, reason: reason, fields: fields, body: .bytes(body)))
+            Response(status: status, reason: phrase, fields: fields, body: .bytes(body)))
+    }
+
+    /// A text as a reason phrase: one line of visible ASCII, cut where it gets too long (HTTP-8).
+    private static func phrase(_ text: String) -> String {
+        let visible = text.utf8.filter { (0x20...0x7e).contains($0) }
+        return String(decoding: visible.prefix(ResponseHead.reasonBytesMax), as: UTF8.self)
     }
 
     /// What old Docker clients recognise the API by; on every answer (protocol.md §1.8).
@@ -66,17 +73,23 @@ extension Answer {
                 "\(registry) denies access to \(what): it does not exist or needs credentials",
                 reason: "\(registry) denies access",
                 detail: [("upstream_status", String(status))])
-        case .limited(let registry, let retryAfter):
-            let seconds = max(1, retryAfter.components.seconds)
+        case .limited(let registry, _):
+            let seconds = error.retryAfterSeconds ?? 1
             return .error(
                 503, .tooManyRequests,
                 "\(registry) limits requests and \(what) is not cached; again in \(seconds) s",
-                reason: "\(registry) rate limit reached", detail: [("upstream_status", "429")])
+                reason: "\(registry) pull limit reached, retry in \(seconds) s",
+                detail: [("upstream_status", "429")])
+        case .spared(let registry, let left):
+            return .error(
+                503, .tooManyRequests,
+                "\(registry) allows \(left) more pulls and \(what) is not cached",
+                reason: "\(registry) pull limit nearly reached")
         case .unreachable(let registry, let cause):
             return .error(
                 cause.isTimeout ? 504 : 502, .unavailable,
                 "\(registry) cannot be asked for \(what), which is not cached: \(cause.text)",
-                reason: "\(registry) \(cause.isTimeout ? "timed out" : "unreachable")")
+                reason: "\(registry) \(cause.phrase)")
         case .failing(let registry, let status):
             return .error(
                 502, .unavailable,
@@ -97,7 +110,8 @@ extension Answer {
                 "\(what) arrived damaged a moment ago; ask for all of it, not for the rest",
                 reason: "blob was damaged")
         case .unavailable(let cause):
-            return .error(503, .unavailable, "\(what) cannot be served: \(cause)")
+            return .error(
+                503, .unavailable, "\(what) cannot be served: \(cause)", reason: cause)
         }
     }
 }
@@ -107,7 +121,8 @@ extension RegistryError {
     fileprivate var retryAfterSeconds: Int? {
         switch self {
         case .notFound, .denied: nil
-        case .limited(_, let retryAfter): max(1, Int(retryAfter.components.seconds))
+        case .limited(_, let retryAfter):
+            max(1, Int(clamping: (retryAfter + .nanoseconds(999_999_999)).components.seconds))
         case .rangeOfCorrupt: 60
         default: 5
         }
@@ -123,6 +138,21 @@ extension RegistryError {
     }
 }
 
+extension Unreachable {
+    /// The cause in the words of a reason phrase, behind the registry's name.
+    fileprivate var phrase: String {
+        switch reason {
+        case "dns": "has no address"
+        case "tls": "TLS failed"
+        case "timeout": "timed out"
+        case "auth": "gives no token"
+        case "refused": "leads to a forbidden address"
+        case "stalled", "reset", "truncated": "broke off"
+        default: "unreachable"
+        }
+    }
+}
+
 extension CacheOutcome {
     /// The outcome as RFC 9211 writes it.
     var cacheStatus: CacheStatus {
@@ -132,7 +162,7 @@ extension CacheOutcome {
             CacheStatus(hit: true, forward: .stale, forwardStatus: forwardStatus, ttl: ttl)
         case .stale:
             CacheStatus(
-                hit: true, forward: .stale, forwardStatus: forwardStatus,
+                forward: .stale, forwardStatus: forwardStatus,
                 detail: "served-stale: \(detail ?? "upstream failed")")
         case .coalesced:
             CacheStatus(

@@ -42,15 +42,7 @@ struct Pull {
         case .digest: fields.append("Cache-Control", Self.immutable)
         case .tag: fields.append("Cache-Control", "no-cache")
         }
-        if let age = found.staleSeconds {
-            fields.append("Age", age)
-            // 110 for caches (UP-6); 299 is what OCI clients print (OCI "Warnings").
-            fields.append("Warning", "110 cistern \"Response is Stale\"")
-            fields.append(
-                "Warning",
-                "299 - \"cistern: the upstream failed (\(found.outcome.detail ?? "unknown")), "
-                    + "served from the cache\"")
-        }
+        if let age = found.staleSeconds { fields.append("Age", age) }
         var answer = Answer(Response(status: 200, fields: fields, body: .bytes(manifest.bytes)))
         if isUnchanged(manifest.digest) { answer.response = notModified(fields) }
         answer.outcome = found.outcome
@@ -228,14 +220,26 @@ struct Pull {
         let text = digest.description
         fields.append("Docker-Content-Digest", text)
         fields.append("ETag", "\"\(text)\"")
-        fields.append("Cache-Status", outcome.cacheStatus.value())
+        note(outcome, in: &fields)
         return fields
     }
 
     private func listFields(_ outcome: CacheOutcome) -> HeaderFields {
         var fields = Answer.commonFields
-        fields.append("Cache-Status", outcome.cacheStatus.value())
+        note(outcome, in: &fields)
         return fields
+    }
+
+    /// What the cache did, and a warning when it serves something old (UP-6).
+    private func note(_ outcome: CacheOutcome, in fields: inout HeaderFields) {
+        fields.append("Cache-Status", outcome.cacheStatus.value(appendingTo: outcome.parent))
+        guard outcome.kind == .stale else { return }
+        // 110 for caches; 299 is what OCI clients print (OCI "Warnings").
+        fields.append("Warning", "110 - \"Response is Stale\"")
+        fields.append(
+            "Warning",
+            "299 - \"cistern: served from the cache, since the upstream cannot be asked "
+                + "(\(outcome.detail ?? "unknown"))\"")
     }
 
     private func isUnchanged(_ digest: Digest) -> Bool {

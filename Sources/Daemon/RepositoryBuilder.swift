@@ -89,7 +89,13 @@ struct RepositoryBuilder {
         }
         return ProxyRepository(
             name: name, registry: settings.registry, policy: Self.policy(settings, limits),
-            upstream: upstream, content: runtime.content)
+            upstream: budgeted(upstream, built.metrics[name]), content: runtime.content)
+    }
+
+    private func budgeted(
+        _ upstream: CurlUpstream, _ metrics: RepositoryMetrics?
+    ) -> BudgetedUpstream {
+        BudgetedUpstream(upstream, loop: runtime.home) { metrics?.blockedUntil.set(Int($0)) }
     }
 
     private static func policy(

@@ -107,7 +107,6 @@ extension RegistryEvents {
                 guard !isRight, let repository else { return }
                 repositories[repository]?.upstreamFailed(.digestMismatch)
             },
-            fetching: { repositories[$0]?.fetchesInFlight.add($1) },
-            paused: { repositories[$0]?.blockedUntil.set(Int($1)) })
+            fetching: { repositories[$0]?.fetchesInFlight.add($1) })
     }
 }

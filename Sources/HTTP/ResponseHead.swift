@@ -1,7 +1,11 @@
 /// A status line and the fields under it.
 package struct ResponseHead: Sendable {
     package var status: Int
-    /// A phrase of our own in place of the registered one; dropped if it has a control byte.
+    /// The longest phrase of our own, in bytes.
+    package static let reasonBytesMax = 160
+
+    /// A phrase of our own in place of the registered one; dropped if it is too long or has
+    /// anything but visible ASCII and spaces.
     package var reason: String?
     package var fields: HeaderFields
 
@@ -23,7 +27,9 @@ package struct ResponseHead: Sendable {
         output.append(UInt8(ascii: "0") + UInt8(code / 10 % 10))
         output.append(UInt8(ascii: "0") + UInt8(code % 10))
         output.append(UInt8(ascii: " "))
-        if let reason, !reason.utf8.contains(where: Bytes.isControl) {
+        if let reason, reason.utf8.count <= Self.reasonBytesMax,
+            reason.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+        {
             output.append(contentsOf: reason.utf8)
         } else {
             output.append(contentsOf: Self.reason(of: code).utf8)

@@ -43,6 +43,8 @@ actor BlobFetch {
     private let name: RepositoryName
     private let digest: Digest
     private var idleSince: Instant?
+    /// `Cache-Status` of the answer: what caches further up did.
+    private(set) var parent: String?
 
     init(_ source: Source, _ name: RepositoryName, _ digest: Digest) {
         self.source = source
@@ -85,6 +87,7 @@ actor BlobFetch {
         do throws(RegistryError) {
             let response = try await source.ask(name, digest)
             let size = try source.expectedSize(response, name, digest)
+            parent = response.cacheStatus
             await source.content.link(source.proxy, name, digest)
             let writer: BlobWriter
             do throws(StoreError) {
@@ -196,7 +199,7 @@ actor BlobFetch {
                     throw .registry(cause)
                 }
                 resumes += 1
-                await source.content.loop.sleep(for: pause(resumes))
+                await source.content.loop.sleep(for: try pause(resumes, after: cause))
                 switch await resume(at: writer.file.progress.written, etag: first.etag, size: size)
                 {
                 case .success(nil): return
@@ -281,6 +284,9 @@ actor BlobFetch {
 
     // MARK: - Asking
 
+    /// The longest `Retry-After` that an interrupted body waits for: clients give up in a minute.
+    private static let limitedPauseMax = Duration.seconds(30)
+
     private enum ResumeError: Error {
         case again(RegistryError)
         case final(RegistryError)
@@ -325,8 +331,15 @@ actor BlobFetch {
         return .failure(.final(.corrupt(registry: source.registry, "wrong range on resuming")))
     }
 
-    /// 100 ms doubling, spread by the digest so that a replayed run pauses the same.
-    private func pause(_ attempt: Int) -> Duration {
+    /// 100 ms doubling, spread by the digest so that a replayed run pauses the same; as long as the
+    /// upstream asks for, if readers can be kept waiting for that.
+    private func pause(
+        _ attempt: Int, after cause: RegistryError
+    ) throws(TransferError) -> Duration {
+        if case .limited(_, let retryAfter) = cause {
+            guard retryAfter <= Self.limitedPauseMax else { throw .registry(cause) }
+            return retryAfter
+        }
         let spread = Int(digest.bytes.first ?? 0) % 100
         return .milliseconds((100 << min(attempt, 4)) / 2 + spread)
     }

@@ -79,7 +79,8 @@ actor BlobFetches {
                 joinsLeft -= 1
                 continue
             }
-            return try await answer(opened, name, digest, joined: joined)
+            let parent = await running.fetch.parent
+            return try await answer(opened, name, digest, joined: joined, parent)
         }
     }
 
@@ -119,12 +120,14 @@ actor BlobFetches {
     }
 
     private func answer(
-        _ opened: Fetched<BlobFetch.Opened>, _ name: RepositoryName, _ digest: Digest, joined: Bool
+        _ opened: Fetched<BlobFetch.Opened>, _ name: RepositoryName, _ digest: Digest, joined: Bool,
+        _ parent: String?
     ) async throws(RegistryError) -> BlobAnswer {
         switch opened {
         case .failure(let error): throw error
         case .success(.file(let file, let size)):
-            let outcome = CacheOutcome(.miss, forwardStatus: 200, stored: true)
+            var outcome = CacheOutcome(.miss, forwardStatus: 200, stored: true)
+            outcome.parent = parent
             return BlobAnswer(
                 digest: digest, content: .file(file), size: size,
                 outcome: joined ? outcome.joined : outcome)
@@ -142,8 +145,6 @@ actor BlobFetches {
         case .notFound:
             negative.remember(error, for: key, until: now + ProxyPolicy.missingBlobTTL)
         case .denied: negative.remember(error, for: key, until: now + ProxyPolicy.deniedTTL)
-        case .limited(_, let retryAfter):
-            negative.remember(error, for: key, until: now + retryAfter)
         default: break
         }
     }
@@ -165,37 +166,42 @@ actor BlobFetches {
             return .failure(believed)
         }
         do throws(RegistryError) {
-            let size = try await askHead(name, digest)
-            return .success(
-                BlobHead(
-                    digest: digest, size: size ?? content.describedSize(source.proxy, name, digest),
-                    outcome: CacheOutcome(.miss, forwardStatus: 200)))
+            let response = try await askHead(name, digest)
+            var outcome = CacheOutcome(.miss, forwardStatus: 200)
+            outcome.parent = response.cacheStatus
+            let size = response.contentLength ?? content.describedSize(source.proxy, name, digest)
+            return .success(BlobHead(digest: digest, size: size, outcome: outcome))
         } catch {
             noteFailure(error, key)
             return .failure(error)
         }
     }
 
-    /// The size of a blob that the upstream has under `name`; by GET where HEAD is refused.
+    /// The upstream's word that it has a blob under `name`; by GET where HEAD is refused.
     private func askHead(
         _ name: RepositoryName, _ digest: Digest
-    ) async throws(RegistryError) -> Int64? {
-        for method in [UpstreamRequest.Method.head, .get] {
-            let response: UpstreamResponse
-            do throws(UpstreamError) {
-                response = try await source.upstream.send(
-                    UpstreamRequest(method, .blob(name, digest)))
-            } catch {
-                throw error.registryError(of: source.registry)
-            }
-            response.body.cancel()
-            if response.status == 200 { return response.contentLength }
-            let isRefusal = [401, 403, 405, 501].contains(response.status)
-            if method == .get || !isRefusal {
-                throw response.registryError(of: source.registry)
-            }
+    ) async throws(RegistryError) -> UpstreamResponse {
+        let head = try await ask(.head, name, digest)
+        if head.status == 200 { return head }
+        guard [401, 403, 405, 501].contains(head.status) else {
+            throw head.registryError(of: source.registry)
         }
-        return nil
+        let get = try await ask(.get, name, digest)
+        guard get.status == 200 else { throw get.registryError(of: source.registry) }
+        return get
+    }
+
+    private func ask(
+        _ method: UpstreamRequest.Method, _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> UpstreamResponse {
+        do throws(UpstreamError) {
+            let response = try await source.upstream.send(
+                UpstreamRequest(method, .blob(name, digest)))
+            response.body.cancel()
+            return response
+        } catch {
+            throw error.registryError(of: source.registry)
+        }
     }
 }
 

@@ -11,6 +11,8 @@ package struct CacheOutcome: Sendable, Equatable {
     package var ttl: Int64?
     /// Why a stale copy is served.
     package var detail: String?
+    /// `Cache-Status` of the answer that was fetched: what caches further up did.
+    package var parent: String?
 
     package init(
         _ kind: CacheResult, forwardStatus: Int? = nil, stored: Bool = false, ttl: Int64? = nil,

@@ -170,16 +170,12 @@ package struct RegistryEvents: Sendable {
     package var verified: @Sendable (_ repository: String?, _ isRight: Bool) -> Void
     /// A blob fetch of the named repository started or ended.
     package var fetching: @Sendable (_ repository: String, _ change: Int) -> Void
-    /// The named repository's upstream is left alone until then, in seconds since 1970.
-    package var paused: @Sendable (_ repository: String, _ until: Int64) -> Void
 
     package init(
         verified: @escaping @Sendable (String?, Bool) -> Void = { _, _ in },
-        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in },
-        paused: @escaping @Sendable (String, Int64) -> Void = { _, _ in }
+        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in }
     ) {
         self.verified = verified
         self.fetching = fetching
-        self.paused = paused
     }
 }

@@ -21,8 +21,6 @@ actor ManifestFetches {
     private let content: Content
     private var running: [Key: Promise<Fetched<ManifestAnswer>>] = [:]
     private var negative = NegativeCache<Key>()
-    /// Until then the upstream, which said 429, is not asked.
-    private var pausedUntil: Instant?
 
     init(
         proxy: String, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
@@ -112,7 +110,8 @@ actor ManifestFetches {
             if let row, let answer = try await revalidate(key, tag, row) {
                 return .success(answer)
             }
-            let download = try await downloadTwice(key, expecting: nil)
+            let download = try await downloadTwice(
+                key, expecting: nil, isDispensable: isServable(row))
             let answer = await keep(download, key)
             await bind(key, tag, answer)
             return .success(answer)
@@ -142,15 +141,16 @@ actor ManifestFetches {
         guard let digest = response.digest else { return nil }
         if digest == row.digest, let manifest = await content.manifest(digest) {
             await content.renew(proxy, key.name, tag)
-            let ttl = policy.tagTTL.components.seconds
-            return ManifestAnswer(
-                manifest: manifest,
-                outcome: CacheOutcome(.revalidated, forwardStatus: 200, ttl: ttl))
+            var outcome = CacheOutcome(
+                .revalidated, forwardStatus: 200, ttl: policy.tagTTL.components.seconds)
+            outcome.parent = response.cacheStatus
+            return ManifestAnswer(manifest: manifest, outcome: outcome)
         }
         let moved = Key(name: key.name, reference: .digest(digest))
         let download: Download
         do throws(RegistryError) {
-            download = try await downloadTwice(moved, expecting: digest)
+            download = try await downloadTwice(
+                moved, expecting: digest, isDispensable: isServable(row))
         } catch .notFound {
             return nil  // Named but not to be had by its digest: the tag itself decides.
         }
@@ -169,11 +169,10 @@ actor ManifestFetches {
     private func stale(
         _ row: TagRow?, after error: RegistryError
     ) async -> Fetched<ManifestAnswer> {
-        guard let row else { return .failure(error) }
-        let age = max(0, content.loop.clock.wallSeconds - row.checkedAt)
-        guard age <= policy.staleMax.components.seconds,
-            let manifest = await content.manifest(row.digest)
-        else { return .failure(error) }
+        guard let row, isServable(row), let manifest = await content.manifest(row.digest) else {
+            return .failure(error)
+        }
+        let age = age(of: row)
         content.logger.log(
             .warn, "served stale",
             [
@@ -185,16 +184,25 @@ actor ManifestFetches {
             ManifestAnswer(manifest: manifest, outcome: outcome, staleSeconds: age))
     }
 
+    /// Whether a tag may be served as it was.
+    private func isServable(_ row: TagRow?) -> Bool {
+        guard let row else { return false }
+        return age(of: row) <= policy.staleMax.components.seconds
+            && content.stored(row.digest) != nil
+    }
+
+    /// Seconds since the tag was last confirmed.
+    private func age(of row: TagRow) -> Int64 {
+        max(0, content.loop.clock.wallSeconds - row.checkedAt)
+    }
+
     // MARK: - Asking
 
-    /// What is still believed of the reference, or that the upstream is left alone now.
+    /// What is still believed of the reference.
     ///
     /// Not a failure to be noted again: belief ends when its time is over.
     private func believed(_ key: Key) -> RegistryError? {
-        let now = content.loop.now
-        if let error = negative.error(for: key, at: now) { return error }
-        guard let pausedUntil, pausedUntil > now else { return nil }
-        return .limited(registry: registry, retryAfter: pausedUntil - now)
+        negative.error(for: key, at: content.loop.now)
     }
 
     private func noteFailure(_ error: RegistryError, _ key: Key) {
@@ -205,11 +213,7 @@ actor ManifestFetches {
             let ttl = isTag ? policy.missingTTL : ProxyPolicy.missingBlobTTL
             negative.remember(error, for: key, until: now + ttl)
         case .denied: negative.remember(error, for: key, until: now + ProxyPolicy.deniedTTL)
-        case .limited(_, let retryAfter):
-            guard pausedUntil.map({ $0 <= now }) ?? true else { break }
-            pausedUntil = now + retryAfter
-            let until = content.loop.clock.dateSeconds + retryAfter.components.seconds
-            content.events.paused(proxy, until)
+        case .spared: negative.remember(error, for: key, until: now + ProxyPolicy.sparedTTL)
         default: break
         }
     }
@@ -227,6 +231,8 @@ actor ManifestFetches {
     private struct Download: Sendable {
         let manifest: StoredManifest
         let parsed: Manifest
+        /// `Cache-Status` of the answer.
+        let parent: String?
     }
 
     private enum DownloadError: Error {
@@ -236,22 +242,24 @@ actor ManifestFetches {
 
     /// Fetches and verifies; bytes that fail are asked for once more (INT-2).
     private func downloadTwice(
-        _ key: Key, expecting digest: Digest?
+        _ key: Key, expecting digest: Digest?, isDispensable: Bool = false
     ) async throws(RegistryError) -> Download {
         do throws(RegistryError) {
-            return try await download(key, expecting: digest)
+            return try await download(key, expecting: digest, isDispensable: isDispensable)
         } catch .corrupt(_, let text) {
             content.logger.log(
                 .warn, "bad manifest",
                 ["repo": .string(proxy), "name": .string("\(key.name)"), "cause": .string(text)])
-            return try await download(key, expecting: digest)
+            return try await download(key, expecting: digest, isDispensable: isDispensable)
         }
     }
 
     private func download(
-        _ key: Key, expecting expected: Digest?
+        _ key: Key, expecting expected: Digest?, isDispensable: Bool
     ) async throws(RegistryError) -> Download {
-        let response = try await send(UpstreamRequest(.get, .manifest(key.name, key.reference)))
+        var request = UpstreamRequest(.get, .manifest(key.name, key.reference))
+        request.isDispensable = isDispensable
+        let response = try await send(request)
         guard response.status == 200 else {
             response.body.cancel()
             throw response.registryError(of: registry)
@@ -273,6 +281,7 @@ actor ManifestFetches {
         _ bytes: [UInt8], _ response: UpstreamResponse, expecting expected: Digest?
     ) async throws(RegistryError) -> Download {
         let (claimed, contentType) = (response.digest, response.contentType)
+        let parent = response.cacheStatus
         // Hashing and parsing an index of 4 MiB takes a tenth of a second.
         let checked = await content.workers.run { () -> Result<Download, DownloadError> in
             let named = [expected, claimed].compactMap { $0 }
@@ -286,7 +295,7 @@ actor ManifestFetches {
                     Download(
                         manifest: StoredManifest(
                             digest: digest, mediaType: parsed.mediaType, bytes: bytes),
-                        parsed: parsed))
+                        parsed: parsed, parent: parent))
             } catch {
                 return .failure(.unreadable(error))
             }
@@ -307,9 +316,9 @@ actor ManifestFetches {
     private func keep(_ download: Download, _ key: Key) async -> ManifestAnswer {
         let kept = await content.keep(
             download.manifest, download.parsed, in: proxy, key.name)
-        return ManifestAnswer(
-            manifest: kept ?? download.manifest,
-            outcome: CacheOutcome(.miss, forwardStatus: 200, stored: kept != nil))
+        var outcome = CacheOutcome(.miss, forwardStatus: 200, stored: kept != nil)
+        outcome.parent = download.parent
+        return ManifestAnswer(manifest: kept ?? download.manifest, outcome: outcome)
     }
 }
 

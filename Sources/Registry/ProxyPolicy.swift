@@ -34,6 +34,8 @@ package struct ProxyPolicy: Sendable, Equatable {
     static let missingBlobTTL = Duration.seconds(10)
     /// How long a refusal is believed (UP-5).
     static let deniedTTL = Duration.seconds(60)
+    /// How long a tag that has moved is left as it was, to spare a pull.
+    static let sparedTTL = Duration.seconds(60)
     /// Within this a client has headers or an error (UP-2).
     static let answerBound = Duration.milliseconds(14_500)
     /// Blobs up to this size are verified before the status line (INT-2).

@@ -8,6 +8,8 @@ package enum RegistryError: Error, Sendable {
     case denied(registry: String, status: Int)
     /// The upstream's request limit is used up.
     case limited(registry: String, retryAfter: Duration)
+    /// Not asked for, since the upstream lets us pull only so many more and an older copy does.
+    case spared(registry: String, left: Int)
     /// The upstream could not be asked.
     case unreachable(registry: String, Unreachable)
     /// The upstream answered with a status that is no answer.
@@ -51,6 +53,7 @@ extension RegistryError {
         case .notFound: "not_found"
         case .denied: "denied"
         case .limited: "rate_limited"
+        case .spared: "few_pulls_left"
         case .unreachable(_, let cause): cause.reason
         case .failing(_, let status): "http_\(status)"
         case .corrupt: "digest_mismatch"
@@ -71,6 +74,7 @@ extension UpstreamError {
         case .tokenDenied(let status): .denied(registry: registry, status: status)
         case .tooManyRequests(let retryAfter):
             .limited(registry: registry, retryAfter: RateLimitPause.clamp(retryAfter))
+        case .spared(let left): .spared(registry: registry, left: left)
         case .badResponse(let text): .corrupt(registry: registry, text)
         case .tooLarge(let limit):
             .corrupt(registry: registry, "the answer exceeds \(limit) bytes")

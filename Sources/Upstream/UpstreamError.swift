@@ -44,6 +44,8 @@ package enum UpstreamError: Error, Equatable, Sendable {
     case tokenFailed(String)
     /// The token endpoint said 429. (A 429 of the registry itself is a response.)
     case tooManyRequests(retryAfter: Duration?)
+    /// Not sent, since the upstream lets us pull only so many more and this one can wait.
+    case spared(left: Int)
     /// The queue for transfer slots is full.
     case overloaded
     case cancelled
@@ -70,7 +72,7 @@ extension UpstreamError {
         case .badResponse: "bad_response"
         case .refusedAddress, .refusedRedirect, .refusedRealm: "refused"
         case .tokenDenied, .tokenFailed: "auth"
-        case .tooManyRequests: "rate_limited"
+        case .tooManyRequests, .spared: "rate_limited"
         case .overloaded: "overloaded"
         case .cancelled: "cancelled"
         }
@@ -95,7 +97,8 @@ extension UpstreamError: CustomStringConvertible {
         case .refusedRealm(let realm): "token realm \(realm) is not listed in realms"
         case .tokenDenied(let status): "access denied (\(status))"
         case .tokenFailed(let detail): "no token: \(detail)"
-        case .tooManyRequests: "too many requests (429) at the token endpoint"
+        case .tooManyRequests: "too many requests (429)"
+        case .spared(let left): "only \(left) pulls are left"
         case .overloaded: "too many requests are waiting for this upstream"
         case .cancelled: "cancelled"
         }

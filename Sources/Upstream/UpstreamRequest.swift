@@ -25,6 +25,9 @@ package struct UpstreamRequest: Sendable {
     package var offset: Int64
     /// The entity tag that the bytes before `offset` came with, sent as `If-Range` (UP-4).
     package var ifRange: String?
+    /// Whether there is an older answer to do with: such a pull is not sent while the upstream has
+    /// few left (Docker Hub counts GETs of manifests).
+    package var isDispensable = false
 
     package init(
         _ method: Method, _ resource: Resource, offset: Int64 = 0, ifRange: String? = nil

@@ -8,6 +8,7 @@ import Store
 import Synchronization
 import Telemetry
 import TestSupport
+import Upstream
 
 /// Registry, Store and Index of the real daemon on a simulated loop, with a fake upstream.
 final class SimulatedDaemon {
@@ -37,8 +38,8 @@ final class SimulatedDaemon {
             logger: Logger(format: .logfmt, level: .error, descriptor: silent))
         repository = .proxy(
             ProxyRepository(
-                name: "sim", registry: "sim.example", policy: ProxyPolicy(), upstream: upstream,
-                content: content))
+                name: "sim", registry: "sim.example", policy: ProxyPolicy(),
+                upstream: BudgetedUpstream(upstream, loop: loop), content: content))
         loop.spawn { [store] in await store.reconcile() }
         loop.runUntilIdle()
     }
