@@ -80,6 +80,13 @@ extension Answer {
                 "\(registry) limits requests and \(what) is not cached; again in \(seconds) s",
                 reason: "\(registry) pull limit reached, retry in \(seconds) s",
                 detail: [("upstream_status", "429")])
+        case .busy(let registry, _):
+            let seconds = error.retryAfterSeconds ?? 1
+            return .error(
+                503, .unavailable,
+                "\(registry) cannot give \(what) now, and it is not cached; again in \(seconds) s",
+                reason: "\(registry) is busy, retry in \(seconds) s",
+                detail: [("upstream_status", "503")])
         case .spared(let registry, let left):
             return .error(
                 503, .tooManyRequests,
@@ -121,7 +128,7 @@ extension RegistryError {
     fileprivate var retryAfterSeconds: Int? {
         switch self {
         case .notFound, .denied: nil
-        case .limited(_, let retryAfter):
+        case .limited(_, let retryAfter), .busy(_, let retryAfter):
             max(1, Int(clamping: (retryAfter + .nanoseconds(999_999_999)).components.seconds))
         case .rangeOfCorrupt: 60
         default: 5
@@ -132,6 +139,7 @@ extension RegistryError {
         switch self {
         case .failing(_, let status), .denied(_, let status): status
         case .limited: 429
+        case .busy: 503
         case .notFound: 404
         default: nil
         }

@@ -328,6 +328,7 @@ extension RegistryError {
         switch self {
         case .failing(_, let status), .denied(_, let status): status
         case .limited: 429
+        case .busy: 503
         case .notFound: 404
         default: nil
         }

@@ -10,6 +10,8 @@ package enum RegistryError: Error, Sendable {
     case limited(registry: String, retryAfter: Duration)
     /// Not asked for, since the upstream lets us pull only so many more and an older copy does.
     case spared(registry: String, left: Int)
+    /// The upstream, such as a cache in front of a limited one, asks to come back later.
+    case busy(registry: String, retryAfter: Duration)
     /// The upstream could not be asked.
     case unreachable(registry: String, Unreachable)
     /// The upstream answered with a status that is no answer.
@@ -54,6 +56,7 @@ extension RegistryError {
         case .denied: "denied"
         case .limited: "rate_limited"
         case .spared: "few_pulls_left"
+        case .busy: "http_503"
         case .unreachable(_, let cause): cause.reason
         case .failing(_, let status): "http_\(status)"
         case .corrupt: "digest_mismatch"
@@ -93,6 +96,8 @@ extension UpstreamResponse {
         case 401, 403, 405: .denied(registry: registry, status: status)
         case 429:
             .limited(registry: registry, retryAfter: RateLimitPause.clamp(retryAfter))
+        case 503 where retryAfter != nil:
+            .busy(registry: registry, retryAfter: RateLimitPause.clamp(retryAfter))
         default: .failing(registry: registry, status: status)
         }
     }
