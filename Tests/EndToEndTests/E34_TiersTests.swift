@@ -121,7 +121,7 @@ struct E34_TiersTests {
         #expect([502, 503, 504].contains(alone.status))
     }
 
-    // Several proxies of the parent are told apart by the path; the same name is not the same thing.
+    // Several proxies of the parent are told apart by the path.
     @Test func repositoriesOfTheParentAreToldApart() throws {
         let image = ImageFixture(seed: 345)
         let tiers = try Tiers()
