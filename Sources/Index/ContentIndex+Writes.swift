@@ -5,8 +5,8 @@ import Synchronization
 extension ContentIndex {
     // MARK: - Blobs
 
-    /// Says that the file of `digest` is about to be published, so that a crash between the rename
-    /// and `record(blob:)` leaves a trace.
+    /// Says that there is about to be a file of `digest` that no row tells of, so that a crash
+    /// leaves a trace.
     package func announce(_ digest: Digest, disk: Int64) async throws(IndexError) {
         try await write { connection throws(IndexError) in
             try connection.insertPending(digest, disk: disk, doomed: false)
@@ -15,8 +15,11 @@ extension ContentIndex {
 
     /// Takes the published file of `digest` into the index; gives the disk that is counted now and
     /// was not before.
+    ///
+    /// `isAlone` is asked on the index thread whether there is no other file of the digest.
     package func record(
-        blob digest: Digest, size: Int64, disk: Int64, stamp: Int64
+        blob digest: Digest, size: Int64, disk: Int64, stamp: Int64,
+        isAlone: @escaping @Sendable () -> Bool = { true }
     ) async throws(IndexError) -> Int64 {
         let delta = try await write { connection throws(IndexError) -> BlobRowDelta in
             let old = try connection.blobState(digest)
@@ -26,7 +29,7 @@ extension ContentIndex {
             row.bind(3, disk)
             row.bind(4, stamp)
             try row.run()
-            try connection.run(.deletePending, digest)
+            if isAlone() { try connection.run(.deletePending, digest) }
             try connection.use(UseMark(digest: digest, stamp: stamp))
             return BlobRowDelta(old: old, size: size, disk: disk)
         }
@@ -58,9 +61,15 @@ extension ContentIndex {
     }
 
     /// Says that these files are unlinked, or were never there.
-    package func settle(_ digests: [Digest]) async throws(IndexError) {
+    ///
+    /// Not those for which `isSettled`, asked on the index thread, is false.
+    package func settle(
+        _ digests: [Digest], isSettled: @escaping @Sendable (Digest) -> Bool = { _ in true }
+    ) async throws(IndexError) {
         try await write { connection throws(IndexError) in
-            for digest in digests { try connection.run(.deletePending, digest) }
+            for digest in digests where isSettled(digest) {
+                try connection.run(.deletePending, digest)
+            }
         }
     }
 

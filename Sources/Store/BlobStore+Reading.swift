@@ -143,11 +143,22 @@ extension BlobStore {
             return litter
         }
         guard !litter.isEmpty else { return }
-        // What cannot be unlinked now is swept at the next start.
-        try? await run { layout throws(Errno) in
-            for piece in litter { try? layout.unlinkPartial(piece.name) }
+        let isRemoved: [Bool]? = try? await run { layout throws(Errno) in
+            litter.map { (try? layout.unlinkGrowing($0.name)) != nil }
         }
-        for piece in litter { piece.reservation.release() }
+        var settled: [Digest] = []
+        for (piece, isRemoved) in zip(litter, isRemoved ?? []) {
+            let digest = piece.name.digest
+            if isRemoved {
+                settled.append(digest)
+            } else {
+                ledger.noteStray(digest, disk: piece.reservation.bytes)
+            }
+            piece.reservation.release()
+            files.removeGrowing(piece.name)
+            files.removeWriter(digest)
+        }
+        await settleUnwritten(settled)
     }
 
     /// Runs index work, translating its errors.

@@ -47,7 +47,13 @@ extension BlobStore {
             return Differences(names, known, algorithm, first)
         }
         guard let differences else { return }
-        for name in differences.foreign { await removeForeign(name, shard) }
+        for name in differences.foreign {
+            // Written now, or left by a crash that took the index's last rows with it.
+            if let growing = GrowingName(parsing: name, algorithm), files.isGrowing(growing) {
+                continue
+            }
+            await removeForeign(name, shard)
+        }
         for digest in differences.unknown { await adopt(digest) }
         for digest in differences.missing {
             if let row = try? self.index.blob(digest) { await forget(digest, size: row.size) }
@@ -65,7 +71,7 @@ extension BlobStore {
     private func adopt(_ digest: Digest) async {
         guard (try? index.blob(digest)) == .some(nil), !files.isWritten(digest) else {
             ledger.settleStray(digest)
-            return
+            return await settleUnwritten([digest])
         }
         let whole = try? await verified(digest)
         await settle(digest, keeping: whole ?? nil)

@@ -35,26 +35,47 @@ extension BlobStore {
     ) async throws(StoreError) -> BlobWriter {
         files.addWriter(digest)
         do throws(StoreError) {
-            let name = layout.makePartialName()
-            let file = try await run { layout throws(Errno) in
-                let descriptor = try layout.createPartial(name)
-                if try Self.preallocate(descriptor.raw, size, name, layout) {
+            // Before the file: whatever happens to this process, the next one finds it (DUR-5).
+            try await indexed { index throws(IndexError) in
+                try await index.announce(digest, disk: reservation.bytes)
+            }
+            return try await run { [self] layout throws(Errno) in
+                let (name, file) = try makeGrowing(digest, size)
+                if try preallocate(file.fd, size, name) {
                     reservation.noteWritten(upTo: size ?? 0)
                 }
-                return GrowingFile(growing: descriptor, total: size)
+                return BlobWriter(self, name, file, size, reservation)
             }
-            return BlobWriter(self, digest, name, file, size, reservation)
         } catch {
             files.removeWriter(digest)
+            await settleUnwritten([digest])
             throw error
+        }
+    }
+
+    /// Makes a growing file under a name that no leftover has.
+    private func makeGrowing(
+        _ digest: Digest, _ size: Int64?
+    ) throws(Errno) -> (GrowingName, GrowingFile) {
+        while true {
+            let name = GrowingName(digest, layout.nextNumber())
+            // Known before it is there: what looks for leftovers leaves it alone.
+            files.addGrowing(name)
+            do throws(Errno) {
+                let descriptor = try layout.createGrowing(name)
+                return (name, GrowingFile(growing: descriptor, total: size))
+            } catch {
+                files.removeGrowing(name)
+                if error.code != EEXIST { throw error }
+            }
         }
     }
 
     /// Makes the file system keep its word too; false where it cannot, so that writing finds out.
     ///
     /// No ENOSPC half-way then, and nothing taken ahead of what is written, as XFS would.
-    private static func preallocate(
-        _ fd: Int32, _ size: Int64?, _ name: String, _ layout: StoreLayout
+    private func preallocate(
+        _ fd: Int32, _ size: Int64?, _ name: GrowingName
     ) throws(Errno) -> Bool {
         guard let size, size > 0 else { return false }
         do throws(Errno) {
@@ -62,9 +83,19 @@ extension BlobStore {
             return true
         } catch {
             guard error.isNoSpace else { return false }
-            try layout.unlinkPartial(name)
+            try layout.unlinkGrowing(name)
+            files.removeGrowing(name)
             throw error
         }
+    }
+
+    /// Says that there are no files of `digests` without a row, but for those being written.
+    ///
+    /// Asked on the index thread: whoever begins to write later announces it after that.
+    func settleUnwritten(_ digests: [Digest]) async {
+        let files = self.files
+        // Rows that stay are looked at by the next start.
+        try? await index.settle(digests) { !files.isWritten($0) }
     }
 
     /// Adds `bytes` to a reservation, evicting if needed.

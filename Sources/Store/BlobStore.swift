@@ -9,7 +9,7 @@ import Synchronization
 /// | step    | what holds it                                | protected from eviction by          |
 /// |---------|----------------------------------------------|-------------------------------------|
 /// | reserve | `SpaceLedger`, before the first byte         |                                     |
-/// | write   | `partial/<n>`, tailed through `GrowingFile`  | its writer                          |
+/// | write   | `blobs/….<n>`, tailed through `GrowingFile`  | its writer                          |
 /// | commit  | verify, sync, rename, sync, index (DUR-1)    | its writer                          |
 /// | stored  | `blobs/…` and a row in the index             | readers; being part of a used image |
 /// | evict   | row gone, file listed as pending             |                                     |
@@ -32,7 +32,7 @@ package final class BlobStore: Sendable {
 
     /// A growing file whose writer was dropped: unlinked when a worker is at hand.
     struct Litter: Sendable {
-        let name: String
+        let name: GrowingName
         let reservation: Reservation
     }
 
@@ -79,7 +79,10 @@ package final class BlobStore: Sendable {
     package func close() async {
         await commits.drained()
         await flushRecency()
-        _ = try? await run { layout throws(Errno) in try layout.sweepPartial() }
+        let growing = files.growing
+        try? await run { layout throws(Errno) in
+            for name in growing { try layout.unlinkGrowing(name) }
+        }
         await index.close()
         layout.unlock()
     }
@@ -104,11 +107,7 @@ package final class BlobStore: Sendable {
 
     /// Creates and removes an empty file, to see that the disk can still be written (OPS-3).
     package func probe() async throws(StoreError) {
-        try await run { layout throws(Errno) in
-            let name = layout.makePartialName()
-            _ = try layout.createPartial(name)
-            try layout.unlinkPartial(name)
-        }
+        try await run { layout throws(Errno) in try layout.probe() }
     }
 
     /// Runs file system work on a worker.

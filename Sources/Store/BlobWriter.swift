@@ -37,6 +37,10 @@ package final class BlobWriter: Sendable {
         var expected: [Prefix] = []
         /// What came in the place of an expected prefix.
         var wrong: StoreError?
+        /// Whether the index expects no file of this writer any more.
+        var isSettled = false
+        /// Whether the growing file could not be removed.
+        var isStuck = false
 
         mutating func add(_ bytes: UnsafeRawBufferPointer) {
             var rest = bytes
@@ -54,32 +58,30 @@ package final class BlobWriter: Sendable {
         }
     }
 
-    package let digest: Digest
+    package var digest: Digest { name.digest }
     /// What is written so far, for all who read while it grows.
     package let file: GrowingFile
 
     private let store: BlobStore
-    private let name: String
+    private let name: GrowingName
     private let reservation: Reservation
     private let state: Mutex<State>
 
     init(
-        _ store: BlobStore, _ digest: Digest, _ name: String, _ file: GrowingFile,
-        _ total: Int64?, _ reservation: Reservation
+        _ store: BlobStore, _ name: GrowingName, _ file: GrowingFile, _ total: Int64?,
+        _ reservation: Reservation
     ) {
         self.store = store
-        self.digest = digest
         self.name = name
         self.file = file
         self.reservation = reservation
-        state = Mutex(State(hash: StreamingHash(digest.algorithm), total: total))
+        state = Mutex(State(hash: StreamingHash(name.digest.algorithm), total: total))
     }
 
     deinit {
         // Dropped without an end, by a cancelled task: readers are cut, a worker unlinks later.
         guard state.withLock({ $0.phase }) != .ended else { return }
         file.fail()
-        store.files.removeWriter(digest)
         store.litter.withLock { $0.append(.init(name: name, reservation: reservation)) }
     }
 
@@ -259,15 +261,10 @@ package final class BlobWriter: Sendable {
             try System.fdatasync(file.fd)
             return Int64(try System.fstat(file.fd).st_blocks) * 512
         }
-        try await store.indexed { index throws(IndexError) in
-            try await index.announce(digest, disk: disk)
-        }
         let known = try await publish()
         store.ledger.setDirectories(store.layout.directoryBytes)
         if known {
             store.marks.mark(digest)
-            // Only a trace of this writer: a row that stays is looked at by the next start.
-            try? await store.index.settle([digest])
         } else {
             try await record(size, disk)
             store.files.insertPublished(file, as: digest)
@@ -279,8 +276,8 @@ package final class BlobWriter: Sendable {
         let (digest, name) = (digest, name)
         let row = try await store.indexed { index throws(IndexError) in try index.blob(digest) }
         return try await store.run { layout throws(Errno) in
-            if try layout.publish(name, as: digest, known: row?.size) { return false }
-            try layout.unlinkPartial(name)
+            if try layout.publish(name, known: row?.size) { return false }
+            try layout.unlinkGrowing(name)
             return true
         }
     }
@@ -289,14 +286,18 @@ package final class BlobWriter: Sendable {
         let (digest, stamp) = (digest, store.marks.stamp())
         do throws(StoreError) {
             let added = try await store.indexed { index throws(IndexError) in
-                try await index.record(blob: digest, size: size, disk: disk, stamp: stamp)
+                try await index.record(blob: digest, size: size, disk: disk, stamp: stamp) {
+                    let isAlone = self.store.files.isWrittenOnce(digest)
+                    self.state.withLock { $0.isSettled = isAlone }
+                    return isAlone
+                }
             }
             store.ledger.commit(added)
             store.ledger.settleStray(digest)
         } catch {
             // Published but unknown: not kept. If this fails too it is still listed as pending.
             if (try? store.index.blob(digest)) == .some(nil) {
-                try? await store.run { layout throws(Errno) in try layout.unlink(digest) }
+                await remove { layout throws(Errno) in try layout.unlink(digest) }
             }
             throw error
         }
@@ -312,14 +313,32 @@ package final class BlobWriter: Sendable {
 
     private func remove() async {
         let name = self.name
-        // Gone already after a rename; else swept at the next start.
-        try? await store.run { layout throws(Errno) in try layout.unlinkPartial(name) }
+        await remove { layout throws(Errno) in try layout.unlinkGrowing(name) }
+    }
+
+    private func remove(
+        _ unlink: @escaping @Sendable (StoreLayout) throws(Errno) -> Void
+    ) async {
+        do throws(StoreError) {
+            try await store.run(unlink)
+        } catch {
+            if case .io(let errno) = error { store.report(.failed(errno)) }
+            state.withLock { $0.isStuck = true }
+        }
     }
 
     private func end() async {
-        state.withLock { $0.phase = .ended }
+        let (isSettled, isStuck) = state.withLock { state in
+            state.phase = .ended
+            return (state.isSettled, state.isStuck)
+        }
+        store.ledger.setDirectories(store.layout.directoryBytes)
+        // Still there, and still counted, until the next start looks at it again.
+        if isStuck { store.ledger.noteStray(digest, disk: reservation.bytes) }
         reservation.release()
+        store.files.removeGrowing(name)
         store.files.removeWriter(digest)
+        if !isSettled, !isStuck { await store.settleUnwritten([digest]) }
     }
 }
 

@@ -11,6 +11,8 @@ final class OpenFiles: Sendable {
         var files: [Digest: GrowingFile] = [:]
         var order = RecencyList<Digest>()
         var writers: [Digest: Int] = [:]
+        /// What the writers write.
+        var growing: Set<GrowingName> = []
         var doomed: Set<Digest> = []
         /// Counts evictions, so that somebody who looked before one knows to look again.
         var epoch: UInt64 = 0
@@ -101,6 +103,22 @@ final class OpenFiles: Sendable {
     }
 
     func isWritten(_ digest: Digest) -> Bool { state.withLock { $0.writers[digest] != nil } }
+
+    /// Whether there is one writer of `digest` and no more.
+    func isWrittenOnce(_ digest: Digest) -> Bool { state.withLock { $0.writers[digest] == 1 } }
+
+    func addGrowing(_ name: GrowingName) {
+        state.withLock { _ = $0.growing.insert(name) }
+    }
+
+    func removeGrowing(_ name: GrowingName) {
+        state.withLock { _ = $0.growing.remove(name) }
+    }
+
+    /// Whether a file is being written, and is no leftover.
+    func isGrowing(_ name: GrowingName) -> Bool { state.withLock { $0.growing.contains(name) } }
+
+    var growing: [GrowingName] { state.withLock { Array($0.growing) } }
 
     var written: [Digest] { state.withLock { Array($0.writers.keys) } }
 

@@ -9,7 +9,7 @@ import Synchronization
 /// `max_size`, and what is promised but not written yet never eats into `min_free`.
 package final class SpaceLedger: Sendable {
     /// Added to each growing file until it is measured: a new shard directory and its parent's
-    /// growth (4 KiB each), the growth of `partial/`, and its rows in the index.
+    /// growth (4 KiB each), and its rows in the index.
     static let overheadBytes: Int64 = 16 << 10
     /// No file is larger (RES-2 says 64 GiB; this only keeps the arithmetic from overflowing).
     static let fileBytesMax: Int64 = 1 << 50

@@ -7,7 +7,7 @@ package enum StoreEvent: Sendable {
     case indexSetAside(name: String)
     /// The root could be read by others; that was put right (LOC-1).
     case permissionsFixed
-    /// Leftovers of an earlier run were removed from `partial/` (DUR-5).
+    /// Growing files of an earlier run were removed (DUR-5).
     case sweptPartial(files: Int)
     /// Images were evicted; `idleSeconds` is how long the newest of them had gone unused.
     case evicted(objects: Int, bytes: Int64, idleSeconds: Int64)

@@ -9,19 +9,18 @@ import Synchronization
 /// <root>/                      0700, held open; everything is opened beneath it (LOC-2)
 ///   lock                       flock: one instance per store (DUR-8)
 ///   index.db, -wal, -shm       see ContentIndex
-///   partial/<n>                growing files, one per fetch
+///   blobs/sha256/ab/<hex>.<n>  growing, renamed in place when verified
 ///   blobs/sha256/ab/<hex>      complete, verified, never modified
 ///   blobs/sha512/ab/<hex>
 /// ```
 ///
 /// All of it blocks: for workers and for the start only, except `openCached`.
 final class StoreLayout: Sendable {
-    static let partial = "partial"
     static let lock = "lock"
+    static let probe = "probe"
 
     let path: String
-    private let root: FileDescriptor
-    private let partialDirectory: FileDescriptor
+    let root: FileDescriptor
     /// Held until `unlock()`; the kernel lets go of the lock with the descriptor.
     private let lockFile: FileDescriptor
     private let counter = Atomic<UInt64>(0)
@@ -60,10 +59,9 @@ final class StoreLayout: Sendable {
             throw error.wouldBlock ? StoreError.locked(path: path) : StoreError(error)
         }
         do throws(Errno) {
-            for name in [Self.partial, "blobs", "blobs/sha256", "blobs/sha512"] {
+            for name in ["blobs", "blobs/sha256", "blobs/sha512"] {
                 try Self.makeDirectory(root.raw, name)
             }
-            partialDirectory = try System.openat(root.raw, Self.partial, O_RDONLY | O_DIRECTORY)
             try System.fsync(root.raw)
         } catch {
             throw StoreError(error)
@@ -80,7 +78,7 @@ final class StoreLayout: Sendable {
     }
 
     @discardableResult
-    private static func makeDirectory(
+    static func makeDirectory(
         _ directory: Int32, _ path: String
     ) throws(Errno) -> Bool {
         do throws(Errno) {
@@ -112,28 +110,8 @@ final class StoreLayout: Sendable {
 
     static func path(_ digest: Digest) -> String { "\(shard(digest))/\(digest.hex)" }
 
-    // MARK: - Growing files
-
-    /// A name below `partial/` that is used for nothing else in this run.
-    func makePartialName() -> String {
-        String(counter.wrappingAdd(1, ordering: .relaxed).newValue)
-    }
-
-    /// Makes an empty growing file.
-    func createPartial(_ name: String) throws(Errno) -> FileDescriptor {
-        try System.openat(partialDirectory.raw, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
-    }
-
-    func unlinkPartial(_ name: String) throws(Errno) {
-        try System.unlinkat(partialDirectory.raw, name)
-    }
-
-    /// Removes all growing files of an earlier run; says how many there were (DUR-5).
-    func sweepPartial() throws(Errno) -> Int {
-        let names = try System.entries(of: partialDirectory.raw)
-        for name in names { try System.unlinkat(partialDirectory.raw, name) }
-        return names.count
-    }
+    /// A number that names nothing else in this run.
+    func nextNumber() -> UInt64 { counter.wrappingAdd(1, ordering: .relaxed).newValue }
 
     // MARK: - Complete files
 
@@ -155,7 +133,7 @@ final class StoreLayout: Sendable {
         try System.unlinkat(root.raw, Self.path(digest))
     }
 
-    /// Removes a file of a shard whose name is no digest.
+    /// Removes a file of a shard whose name is no digest's.
     func unlink(_ name: String, shard: String) throws(Errno) {
         try System.unlinkat(root.raw, "\(shard)/\(name)")
     }
@@ -164,17 +142,18 @@ final class StoreLayout: Sendable {
     ///
     /// False, and nothing moved, if a file of size `known` is there already: the one the index
     /// knows. Any other that is in the way is a leftover that nobody verified, and is replaced.
-    func publish(_ name: String, as digest: Digest, known: Int64?) throws(Errno) -> Bool {
+    func publish(_ name: GrowingName, known: Int64?) throws(Errno) -> Bool {
+        let digest = name.digest
         let shard = Self.shard(digest)
         let directory = try openShard(shard)
+        let from = name.description
         do throws(Errno) {
-            try System.renameNoReplace(
-                partialDirectory.raw, name, directory.raw, digest.hex)
+            try System.renameNoReplace(directory.raw, from, directory.raw, digest.hex)
         } catch {
             guard error.code == EEXIST else { throw error }
             let there = try System.fstatat(directory.raw, digest.hex)
             if Int64(there.st_size) == known { return false }
-            try System.renameat(partialDirectory.raw, name, directory.raw, digest.hex)
+            try System.renameat(directory.raw, from, directory.raw, digest.hex)
         }
         do throws(Errno) {
             try System.fsync(directory.raw)
@@ -184,7 +163,6 @@ final class StoreLayout: Sendable {
             throw error
         }
         measure(shard, directory.raw)
-        measure(Self.partial, partialDirectory.raw)
         return true
     }
 
@@ -224,10 +202,14 @@ final class StoreLayout: Sendable {
         directories.withLock { $0.note(path, Int64(status.st_blocks) * 512) }
     }
 
+    func measure(shard: String) {
+        guard let status = try? System.fstatat(root.raw, shard) else { return }
+        directories.withLock { $0.note(shard, Int64(status.st_blocks) * 512) }
+    }
+
     /// Measures every directory, and what else lies in the root; gives the latter's sum.
     func measureAll() throws(Errno) -> Int64 {
         measure(".", root.raw)
-        measure(Self.partial, partialDirectory.raw)
         for name in ["blobs", "blobs/sha256", "blobs/sha512"] {
             let directory = try System.openat(root.raw, name, O_RDONLY | O_DIRECTORY)
             measure(name, directory.raw)
@@ -239,7 +221,7 @@ final class StoreLayout: Sendable {
                 }
             }
         }
-        let own: Set = [Self.partial, Self.lock, "blobs"]
+        let own: Set = [Self.lock, Self.probe, "blobs"]
         var others: Int64 = 0
         for name in try System.entries(of: root.raw)
         where !own.contains(name) && !["index.db", "index.db-wal", "index.db-shm"].contains(name) {

@@ -40,39 +40,51 @@ extension BlobStore {
         if layout.permissionsFixed { report(.permissionsFixed) }
         if let name = start.index.setAside { report(.indexSetAside(name: name)) }
         do throws(Errno) {
-            let swept = try layout.sweepPartial()
+            ledger.commit(index.totals.disk)
+            let swept = try layout.removeFormerPartial() + sweep(all: start.index.setAside != nil)
             if swept > 0 { report(.sweptPartial(files: swept)) }
             ledger.setOthers(try layout.measureAll())
             ledger.setDirectories(layout.directoryBytes)
-            ledger.commit(index.totals.disk)
-            try noteStrays(all: start.index.setAside != nil)
             ledger.noteFileSystem(available: try layout.fileSystem().available, at: clock.now)
         } catch {
             throw StoreError(error)
         }
     }
 
-    /// Counts files that the index does not know: those a crash may have left between two steps,
-    /// or every file when the index is a new one.
-    private func noteStrays(all: Bool) throws(Errno) {
-        for row in (try? index.pending()) ?? [] {
-            // Not there: it was never renamed, or is unlinked already.
-            guard let status = try? layout.status(row.digest),
-                (try? index.blob(row.digest)) == .some(nil)
-            else { continue }
-            ledger.noteStray(row.digest, disk: Int64(status.st_blocks) * 512)
+    /// Removes growing files and counts files that the index does not know; gives how many of the
+    /// former there were.
+    ///
+    /// Looks where a crash may have left some, or everywhere when the index is a new one. What a
+    /// power cut took from the index with its last rows is found by `reconcile()`.
+    private func sweep(all: Bool) throws(Errno) -> Int {
+        if all {
+            var swept = 0
+            for algorithm in Digest.Algorithm.allCases {
+                for first in UInt8.min...UInt8.max { swept += try sweep(algorithm, first) }
+            }
+            return swept
         }
-        guard all else { return }
-        for algorithm in Digest.Algorithm.allCases {
-            for first in UInt8.min...UInt8.max {
-                let shard = StoreLayout.shard(algorithm, first)
-                for name in try layout.names(inShard: shard) {
-                    guard let digest = Digest(parsing: "\(algorithm.name):\(name)"),
-                        let status = try? layout.status(digest)
-                    else { continue }
-                    ledger.noteStray(digest, disk: Int64(status.st_blocks) * 512)
-                }
+        var shards: Set<String> = []
+        var swept = 0
+        for digest in ((try? index.pending()) ?? []).map(\.digest)
+        where shards.insert(StoreLayout.shard(digest)).inserted {
+            swept += try sweep(digest.algorithm, digest.withBytes { $0[0] })
+        }
+        return swept
+    }
+
+    private func sweep(_ algorithm: Digest.Algorithm, _ first: UInt8) throws(Errno) -> Int {
+        var swept = 0
+        for name in try layout.names(inShard: StoreLayout.shard(algorithm, first)) {
+            if let growing = GrowingName(parsing: name, algorithm) {
+                try layout.unlinkGrowing(growing)
+                swept += 1
+            } else if let digest = Digest(parsing: "\(algorithm.name):\(name)"),
+                (try? index.blob(digest)) == .some(nil), let status = try? layout.status(digest)
+            {
+                ledger.noteStray(digest, disk: Int64(status.st_blocks) * 512)
             }
         }
+        return swept
     }
 }

@@ -14,8 +14,8 @@ struct BlobWriterTests {
         let content = Content(size: size, seed: UInt64(size), algorithm)
         try await fixture.store(content)
         #expect(await fixture.read(content) == content.bytes)
-        #expect(fixture.files("partial").isEmpty)
-        #expect(fixture.files("blobs") == ["\(fixture.root)/\(StoreFixture.path(content))"])
+        #expect(fixture.growing.isEmpty)
+        #expect(fixture.files == ["\(fixture.root)/\(StoreFixture.path(content))"])
         let row = try fixture.store.index.blob(content.digest)
         #expect(row?.size == Int64(size))
         #expect(try fixture.store.index.pending().isEmpty)
@@ -64,7 +64,7 @@ struct BlobWriterTests {
             try await writer.finish()
         }
         #expect(writer.file.progress.phase == .failed)
-        #expect(fixture.files("partial").isEmpty && fixture.files("blobs").isEmpty)
+        #expect(fixture.files.isEmpty)
         #expect(try !fixture.isStored(content))
         #expect(fixture.store.ledger.snapshot.reserved == 0)
         #expect(fixture.events.mismatches == 1)
@@ -81,7 +81,7 @@ struct BlobWriterTests {
         await #expect(throws: StoreError.wrongSize(expected: 999, actual: 1000)) {
             try await long.append(Chunk(content.bytes))
         }
-        #expect(fixture.files("partial").isEmpty)
+        #expect(fixture.growing.isEmpty)
         await long.abandon()
         let short = try await fixture.store.writer(for: content.digest, size: 1001)
         try await short.append(Chunk(content.bytes))
@@ -89,7 +89,7 @@ struct BlobWriterTests {
             try await short.finish()
         }
         #expect(short.file.progress.phase == .failed)
-        #expect(fixture.files("partial").isEmpty && fixture.files("blobs").isEmpty)
+        #expect(fixture.files.isEmpty)
         #expect(fixture.store.ledger.snapshot.reserved == 0)
     }
 
@@ -129,7 +129,7 @@ struct BlobWriterTests {
         await endless.abandon()
         #expect(endless.file.progress.phase == .failed)
         #expect(fixture.store.ledger.snapshot.reserved == 0)
-        #expect(fixture.files("partial").isEmpty)
+        #expect(fixture.growing.isEmpty)
     }
 
     @Test func aDigestStoredMeanwhile_isSuccess() async throws {
@@ -143,8 +143,8 @@ struct BlobWriterTests {
         _ = try await second.finish()
         #expect(second.file.progress.phase == .complete)
         #expect(fixture.store.hot(content.digest) === first.file)
-        #expect(fixture.files("partial").isEmpty)
-        #expect(fixture.files("blobs").count == 1)
+        #expect(fixture.growing.isEmpty)
+        #expect(fixture.files.count == 1)
         #expect(fixture.store.index.totals.blobs == 1)
         #expect(try fixture.store.index.pending().isEmpty)
         let snapshot = fixture.store.ledger.snapshot
@@ -171,7 +171,7 @@ struct BlobWriterTests {
         }
         #expect(file?.progress.phase == .failed)
         await fixture.store.flushRecency()
-        #expect(fixture.files("partial").isEmpty)
+        #expect(fixture.growing.isEmpty)
         #expect(fixture.store.ledger.snapshot.reserved == 0)
         #expect(fixture.store.files.written.isEmpty)
     }
@@ -186,7 +186,7 @@ struct BlobWriterTests {
         let big = Content(size: 12 << 20, seed: 1)
         await #expect(throws: StoreError.full) { try await fixture.store(big) }
         await #expect(throws: StoreError.full) { try await fixture.store(big, announced: false) }
-        #expect(fixture.files("partial").isEmpty && fixture.files("blobs").isEmpty)
+        #expect(fixture.files.isEmpty)
         let small = Content(size: 1 << 20, seed: 2)
         try await fixture.store(small)
         #expect(await fixture.read(small) == small.bytes)

@@ -147,7 +147,7 @@ struct EvictionTests {
         let onDisk = Files.walk("\(fixture.root)/blobs").filter { !$0.isDirectory }
         #expect(onDisk.count == fixture.store.index.totals.blobs)
         #expect(onDisk.reduce(0) { $0 + $1.diskBytes } == snapshot.committed)
-        #expect(fixture.files("partial").isEmpty)
+        #expect(fixture.growing.isEmpty)
     }
 }
 

@@ -59,10 +59,13 @@ struct StoreFixture {
     /// What `du -s` says of the store.
     var disk: Int64 { Files.diskUsage(root) }
 
-    /// Files below `blobs/`, or below `partial/`.
-    func files(_ part: String) -> [String] {
-        Files.walk("\(root)/\(part)").filter { !$0.isDirectory }.map(\.path)
+    /// Files below `blobs/`, growing ones among them.
+    var files: [String] {
+        Files.walk("\(root)/blobs").filter { !$0.isDirectory }.map(\.path)
     }
+
+    /// Growing files.
+    var growing: [String] { files.filter { $0.split(separator: "/").last?.contains(".") ?? false } }
 
     /// Writes `content` in pieces of `piece` bytes.
     func store(_ content: Content, announced: Bool = true, piece: Int = 64 << 10) async throws {
