@@ -97,6 +97,12 @@ extension Answer {
                 cause.isTimeout ? 504 : 502, .unavailable,
                 "\(registry) cannot be asked for \(what), which is not cached: \(cause.text)",
                 reason: "\(registry) \(cause.phrase)")
+        case .resting(let registry, let retryAfter, let cause):
+            return .error(
+                503, .unavailable,
+                "\(registry) failed too often and is left alone for now; \(what) is not cached; "
+                    + "again in \(retryAfter.wholeSeconds) s: \(cause)",
+                reason: "\(registry) is failing, asked again in \(retryAfter.wholeSeconds) s")
         case .failing(let registry, let status):
             return .error(
                 502, .unavailable,
@@ -128,8 +134,8 @@ extension RegistryError {
     fileprivate var retryAfterSeconds: Int? {
         switch self {
         case .notFound, .denied: nil
-        case .limited(_, let retryAfter), .busy(_, let retryAfter):
-            max(1, Int(clamping: (retryAfter + .nanoseconds(999_999_999)).components.seconds))
+        case .limited(_, let retryAfter), .busy(_, let retryAfter), .resting(_, let retryAfter, _):
+            retryAfter.wholeSeconds
         case .rangeOfCorrupt: 60
         default: 5
         }
@@ -179,5 +185,13 @@ extension CacheOutcome {
         case .miss, .negative:
             CacheStatus(forward: .uriMiss, forwardStatus: forwardStatus, stored: stored)
         }
+    }
+}
+
+extension Duration {
+    /// Whole seconds for `Retry-After`, at least one.
+    fileprivate var wholeSeconds: Int {
+        let (seconds, rest) = components
+        return max(1, Int(clamping: seconds) + (rest > 0 ? 1 : 0))
     }
 }

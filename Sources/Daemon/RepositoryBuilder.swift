@@ -79,11 +79,12 @@ struct RepositoryBuilder {
         _ name: String, _ settings: ProxyConfiguration, _ limits: LimitsConfiguration,
         _ built: Built
     ) throws(DaemonError) -> ProxyRepository {
-        let upstream: CurlUpstream
+        let upstream: any UpstreamClient
         do throws(UpstreamError) {
-            upstream = try CurlUpstream(
-                try Self.upstream(name, settings), loop: runtime.home,
-                events: UpstreamEvents(counting: built.metrics[name]))
+            upstream = try UpstreamBuilder(
+                runtime: runtime, name: name, metrics: built.metrics[name]
+            )
+            .build(settings)
         } catch {
             throw DaemonError(.unavailable, "repository \(name): \(error)")
         }
@@ -105,57 +106,5 @@ struct RepositoryBuilder {
             tagTTL: settings.tagTTL, missingTTL: settings.missingTTL, staleMax: settings.stale,
             resumesMax: settings.retries, manifestBytesMax: Int(clamping: limits.manifestSize),
             blobBytesMax: limits.blobSize, implicitLibrary: settings.registry == "docker.io")
-    }
-
-    private static func upstream(
-        _ name: String, _ settings: ProxyConfiguration
-    ) throws(UpstreamError) -> UpstreamSettings {
-        guard let base = RemoteURL(parsing: settings.upstream.description) else {
-            throw .badResponse("the upstream's URL is not usable")
-        }
-        var upstream = UpstreamSettings(
-            registry: settings.registry, base: base,
-            implicitLibrary: settings.registry == "docker.io",
-            credentials: settings.credentials.map {
-                UpstreamSettings.Credentials(
-                    username: Array($0.username.utf8), password: $0.password.bytes)
-            },
-            realms: settings.realms.compactMap { RemoteURL(parsing: $0.description) },
-            allowNetworks: settings.allowNetworks,
-            caFile: settings.caFile, insecure: settings.insecure,
-            userAgent: "cistern/\(Version.number)")
-        upstream.timeouts.connect = settings.connectTimeout
-        upstream.timeouts.tls = settings.tlsTimeout
-        upstream.timeouts.firstByte = settings.firstByteTimeout
-        upstream.timeouts.stall = settings.stallTimeout
-        return upstream
-    }
-}
-
-extension UpstreamEvents {
-    /// Counts an upstream's traffic under its repository.
-    fileprivate init(counting metrics: RepositoryMetrics?) {
-        guard let metrics else {
-            self.init()
-            return
-        }
-        self.init(
-            exchange: { exchange in
-                let method = MethodLabel(method: exchange.method.rawValue)
-                if exchange.status > 0 {
-                    metrics.upstreamAnswered(
-                        method, status: exchange.status, after: exchange.duration)
-                }
-                metrics.upstreamUp.set(exchange.error == nil && exchange.status < 500 ? 1 : 0)
-                if let error = exchange.error { metrics.upstreamFailed(label: error.reason) }
-                if exchange.status == 429 { metrics.upstreamFailed(.rateLimited) }
-                if exchange.status >= 500 { metrics.upstreamFailed(.serverError) }
-                if let limit = exchange.rateLimit?.limit { metrics.rateLimit.set(limit) }
-                if let remaining = exchange.rateLimit?.remaining {
-                    metrics.rateLimitRemaining.set(remaining)
-                }
-            },
-            received: { metrics.receivedBytes.add($0) },
-            bodyFailed: { metrics.upstreamFailed(label: $0.reason) })
     }
 }

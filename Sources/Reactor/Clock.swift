@@ -9,6 +9,9 @@ package struct Instant: Comparable, Hashable, Sendable {
         self.nanoseconds = nanoseconds
     }
 
+    /// Later than anything that happens.
+    package static let endOfTime = Instant(nanoseconds: .max)
+
     package static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }

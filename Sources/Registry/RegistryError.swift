@@ -14,6 +14,8 @@ package enum RegistryError: Error, Sendable {
     case busy(registry: String, retryAfter: Duration)
     /// The upstream could not be asked.
     case unreachable(registry: String, Unreachable)
+    /// The upstream failed too often and is left alone for a while (UP-8); nothing was sent.
+    case resting(registry: String, retryAfter: Duration, cause: String)
     /// The upstream answered with a status that is no answer.
     case failing(registry: String, status: Int)
     /// What the upstream sent is not what its digest, length or type promise (INT-1, INT-8).
@@ -36,7 +38,10 @@ package struct Unreachable: Error, Sendable {
     init(_ error: UpstreamError) {
         text = error.description
         reason = error.reason
-        if case .timeout = error { isTimeout = true } else { isTimeout = false }
+        switch error {
+        case .timeout, .elsewhere(.timeout): isTimeout = true
+        default: isTimeout = false
+        }
     }
 }
 
@@ -58,6 +63,7 @@ extension RegistryError {
         case .spared: "few_pulls_left"
         case .busy: "http_503"
         case .unreachable(_, let cause): cause.reason
+        case .resting: "breaker_open"
         case .failing(_, let status): "http_\(status)"
         case .corrupt: "digest_mismatch"
         case .timedOut: "timeout"
@@ -83,6 +89,9 @@ extension UpstreamError {
             .corrupt(registry: registry, "the answer exceeds \(limit) bytes")
         case .overloaded, .timeout(.queue):
             .unavailable("too many requests to \(registry) at once")
+        case .breakerOpen(let retryAfter, let cause):
+            .resting(registry: registry, retryAfter: retryAfter, cause: cause)
+        case .elsewhere(.badResponse(let text)): .corrupt(registry: registry, text)
         default: .unreachable(registry: registry, Unreachable(self))
         }
     }

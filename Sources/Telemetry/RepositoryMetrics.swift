@@ -21,6 +21,7 @@ package final class RepositoryMetrics: Sendable {
     private let requests: [BoundCounter]
     private let errors: [UpstreamErrorReason: BoundCounter]
     private let upstreamRequests: Counter
+    let families: UpstreamMetrics
 
     init(name: String, content: ContentMetrics, upstream: UpstreamMetrics) {
         self.name = name
@@ -39,6 +40,7 @@ package final class RepositoryMetrics: Sendable {
         }
         errors = boundByCase { upstream.errors.bound([name, $0]) }
         upstreamRequests = upstream.requests
+        families = upstream
         for method in ["GET", "HEAD"] { _ = upstream.requests.bound([name, method, "200"]) }
     }
 

@@ -9,6 +9,9 @@ package struct UpstreamMetrics: Sendable {
     let rateLimitRemaining: Gauge
     let blockedUntil: Gauge
     let fetches: Gauge
+    let breaker: Gauge
+    let retries: Counter
+    let refused: Counter
 
     init(_ metrics: Metrics) {
         let repository = ["repository"]
@@ -26,7 +29,8 @@ package struct UpstreamMetrics: Sendable {
             "cistern_upstream_errors_total", help: "Failed upstream requests by cause.",
             labels: ["repository", "reason"])
         up = metrics.gauge(
-            "cistern_upstream_up", help: "Whether the upstream answered when last asked.",
+            "cistern_upstream_up",
+            help: "Whether the upstream itself answered when last asked, other than 5xx.",
             labels: repository)
         rateLimit = metrics.gauge(
             "cistern_upstream_rate_limit_pulls",
@@ -39,5 +43,16 @@ package struct UpstreamMetrics: Sendable {
             help: "When a Retry-After ends, 0 if none.", labels: repository)
         fetches = metrics.gauge(
             "cistern_fetches_in_flight", help: "Fetches from upstream now.", labels: repository)
+        let site = ["repository", "upstream"]
+        breaker = metrics.gauge(
+            "cistern_upstream_breaker_state",
+            help: "Whether the upstream is asked: 0 yes, 1 by one probe, 2 not for now.",
+            labels: site)
+        retries = metrics.counter(
+            "cistern_upstream_retries_total",
+            help: "Requests sent upstream once more after a failure.", labels: site)
+        refused = metrics.counter(
+            "cistern_upstream_refused_total",
+            help: "Requests not sent upstream, since its breaker was open.", labels: site)
     }
 }

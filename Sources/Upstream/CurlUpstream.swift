@@ -47,7 +47,8 @@ package actor CurlUpstream: UpstreamClient {
     isolated deinit {}
 
     package func send(_ request: UpstreamRequest) async throws(UpstreamError) -> UpstreamResponse {
-        let deadline = loop.now + settings.timeouts.headers
+        let deadline = min(
+            loop.now + settings.timeouts.headers, request.deadline ?? .endOfTime)
         try await takeSlot(by: deadline)
         do {
             return try await converse(request, by: deadline)
@@ -79,8 +80,8 @@ package actor CurlUpstream: UpstreamClient {
         var credential = try await foreseenCredential(for: name, by: deadline)
         var answersLeft = Self.answersMax
         while true {
-            let transfer = try await exchange(
-                plan(request, at: chain, with: credential, by: deadline))
+            let plan = plan(request, at: chain, with: credential, by: deadline)
+            let transfer = try await exchange(plan, isElsewhere: !chain.mayAuthenticate)
             let head = transfer.head
             if head.isRedirect {
                 pool.forget(transfer)
@@ -91,7 +92,9 @@ package actor CurlUpstream: UpstreamClient {
                 continue
             }
             guard head.status == 401, chain.mayAuthenticate else {
-                return try respond(to: request, from: transfer, at: chain.url)
+                var response = try respond(to: request, from: transfer, at: chain.url)
+                response.isFromElsewhere = !chain.mayAuthenticate
+                return response
             }
             pool.forget(transfer)
             let refused = credential
@@ -114,6 +117,17 @@ package actor CurlUpstream: UpstreamClient {
         return ExchangePlan(
             kind: chain.hasMoved ? .redirect : .registry, method: request.method, url: chain.url,
             fields: fields, deadline: deadline)
+    }
+
+    /// The same, with failures marked that are not the upstream's own.
+    private func exchange(
+        _ plan: ExchangePlan, isElsewhere: Bool
+    ) async throws(UpstreamError) -> Transfer {
+        do throws(UpstreamError) {
+            return try await exchange(plan)
+        } catch {
+            throw isElsewhere && error != .cancelled ? .elsewhere(error) : error
+        }
     }
 
     /// Carries out one exchange up to its head.

@@ -48,6 +48,10 @@ package enum UpstreamError: Error, Equatable, Sendable {
     case spared(left: Int)
     /// The queue for transfer slots is full.
     case overloaded
+    /// Its breaker is open: nothing was sent (UP-8). `cause` is the failure that opened it.
+    case breakerOpen(retryAfter: Duration, cause: String)
+    /// What failed is where the upstream redirected to, such as a CDN; the upstream itself answers.
+    indirect case elsewhere(UpstreamError)
     case cancelled
 }
 
@@ -55,7 +59,8 @@ extension UpstreamError {
     /// All labels of `reason`, so that metrics exist from the start (RES-7).
     package static let reasons = [
         "dns", "connect", "tls", "timeout", "stalled", "reset", "truncated", "too_large",
-        "bad_response", "refused", "auth", "rate_limited", "overloaded", "cancelled",
+        "bad_response", "refused", "auth", "rate_limited", "overloaded", "breaker_open",
+        "cancelled",
     ]
 
     /// The metric label of this error, one of `reasons`.
@@ -74,6 +79,8 @@ extension UpstreamError {
         case .tokenDenied, .tokenFailed: "auth"
         case .tooManyRequests, .spared: "rate_limited"
         case .overloaded: "overloaded"
+        case .breakerOpen: "breaker_open"
+        case .elsewhere(let error): error.reason
         case .cancelled: "cancelled"
         }
     }
@@ -100,6 +107,8 @@ extension UpstreamError: CustomStringConvertible {
         case .tooManyRequests: "too many requests (429)"
         case .spared(let left): "only \(left) pulls are left"
         case .overloaded: "too many requests are waiting for this upstream"
+        case .breakerOpen(_, let cause): "left alone after failures: \(cause)"
+        case .elsewhere(let error): "after a redirect: \(error)"
         case .cancelled: "cancelled"
         }
     }

@@ -1,4 +1,5 @@
 package import OCI
+package import Reactor
 
 /// What is asked of an upstream: a resource of the distribution API, read by GET or HEAD.
 package struct UpstreamRequest: Sendable {
@@ -28,6 +29,8 @@ package struct UpstreamRequest: Sendable {
     /// Whether there is an older answer to do with: such a pull is not sent while the upstream has
     /// few left (Docker Hub counts GETs of manifests).
     package var isDispensable = false
+    /// When headers or an error are due at the latest; nil for the client's own bound (UP-2).
+    package var deadline: Instant?
 
     package init(
         _ method: Method, _ resource: Resource, offset: Int64 = 0, ifRange: String? = nil

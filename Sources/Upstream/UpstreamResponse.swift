@@ -40,6 +40,8 @@ package struct UpstreamResponse: Sendable {
     package var rateLimit: RateLimit?
     /// `Cache-Status` of a parent cache, as it stands (RFC 9211).
     package var cacheStatus: String?
+    /// Whether the status is that of another host, to which the upstream redirected.
+    package var isFromElsewhere = false
     package var body: any UpstreamBody
 
     package init(
