@@ -1,6 +1,4 @@
 import Configuration
-import HTTP
-import Reactor
 import Registry
 import Telemetry
 import Upstream
@@ -90,13 +88,7 @@ struct RepositoryBuilder {
         }
         return ProxyRepository(
             name: name, registry: settings.registry, policy: Self.policy(settings, limits),
-            upstream: budgeted(upstream, built.metrics[name]), content: runtime.content)
-    }
-
-    private func budgeted(
-        _ upstream: CurlUpstream, _ metrics: RepositoryMetrics?
-    ) -> BudgetedUpstream {
-        BudgetedUpstream(upstream, loop: runtime.home) { metrics?.blockedUntil.set(Int($0)) }
+            upstream: upstream, content: runtime.content)
     }
 
     private static func policy(

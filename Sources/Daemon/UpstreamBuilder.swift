@@ -3,7 +3,8 @@ import Reactor
 import Telemetry
 import Upstream
 
-/// Makes what a proxy asks its upstream through: libcurl, behind a breaker with retries.
+/// Makes what a proxy asks its upstream through: libcurl, behind what spares the upstream's budget,
+/// behind a breaker with retries.
 struct UpstreamBuilder {
     let runtime: Runtime
     /// The proxy's name in the configuration.
@@ -14,8 +15,11 @@ struct UpstreamBuilder {
         let site = try Self.site(settings)
         let client = try CurlUpstream(
             site, loop: runtime.home, events: UpstreamEvents(counting: metrics))
+        let budgeted = BudgetedUpstream(client, loop: runtime.home) { [metrics] in
+            metrics?.blockedUntil.set(Int($0))
+        }
         return GuardedUpstream(
-            client, loop: runtime.home, seed: .random(in: .min ... .max),
+            budgeted, loop: runtime.home, seed: .random(in: .min ... .max),
             events: guardEvents(site.base.origin))
     }
 

@@ -126,7 +126,10 @@ package actor CurlUpstream: UpstreamClient {
         do throws(UpstreamError) {
             return try await exchange(plan)
         } catch {
-            throw isElsewhere && error != .cancelled ? .elsewhere(error) : error
+            switch error {
+            case .cancelled, .refusedAddress: throw error
+            default: throw isElsewhere ? .elsewhere(error) : error
+            }
         }
     }
 
