@@ -74,6 +74,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["COpenSSL", "OCI", "Linux", "Reactor", "Upstream"],
             path: "Tests/TestSupport", swiftSettings: settings),
+        .target(name: "CFaults", path: "Tests/CFaults"),
         tests("LinuxTests", ["Linux", "TestSupport"]),
         tests("ReactorTests", ["Linux", "Reactor", "TestSupport"]),
         tests("HTTPTests", ["HTTP", "TestSupport"], exclude: ["Corpus"]),
@@ -81,6 +82,9 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "TestSupport"]),
         tests("IndexTests", ["Index", "OCI", "Linux", "Reactor", "TestSupport"]),
         tests("StoreTests", ["Store", "Index", "OCI", "Linux", "Reactor", "TestSupport"]),
+        tests(
+            "PowerCutTests", ["CFaults", "Store", "Index", "OCI", "Linux", "Reactor", "TestSupport"]
+        ),
         tests(
             "UpstreamTests",
             ["Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),

@@ -42,7 +42,7 @@ final class StoreLayout: Sendable {
     /// Makes what is missing and takes the lock.
     init(path: String) throws(StoreError) {
         do throws(Errno) {
-            try Self.makeDirectories(path)
+            try Self.makeRoot(path)
             let root = try System.open(path, O_RDONLY | O_DIRECTORY)
             let status = try System.fstat(root.raw)
             permissionsFixed = status.st_mode & 0o077 != 0
@@ -63,18 +63,38 @@ final class StoreLayout: Sendable {
                 try Self.makeDirectory(root.raw, name)
             }
             try System.fsync(root.raw)
+            // A shard that lasts in a directory that does not is lost with it.
+            let blobs = try System.openat(root.raw, "blobs", O_RDONLY | O_DIRECTORY)
+            try System.fsync(blobs.raw)
         } catch {
             throw StoreError(error)
         }
         directories = Mutex(Directories())
     }
 
-    private static func makeDirectories(_ path: String) throws(Errno) {
-        var made = path.hasPrefix("/") ? "" : "."
-        for part in path.split(separator: "/") {
-            made += "/" + part
-            try makeDirectory(AT_FDCWD, made)
+    /// Makes the root and its parents; their entries are on disk afterwards (DUR-1).
+    private static func makeRoot(_ path: String) throws(Errno) {
+        var parent = path.hasPrefix("/") ? "/" : "."
+        let parts = path.split(separator: "/")
+        for (index, part) in parts.enumerated() {
+            let next = parent.hasSuffix("/") ? "\(parent)\(part)" : "\(parent)/\(part)"
+            let isMade = try makeDirectory(AT_FDCWD, next)
+            // The root's own: perhaps made by a run that crashed before it could sync.
+            if isMade || index == parts.count - 1 { try sync(parent) }
+            parent = next
         }
+    }
+
+    private static func sync(_ directory: String) throws(Errno) {
+        let descriptor: FileDescriptor
+        do throws(Errno) {
+            descriptor = try System.open(directory, O_RDONLY | O_DIRECTORY)
+        } catch {
+            // Somebody else's, who made the root for us and answers for its entry.
+            if error.code == EACCES { return }
+            throw error
+        }
+        try System.fsync(descriptor.raw)
     }
 
     @discardableResult

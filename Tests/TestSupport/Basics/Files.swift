@@ -13,6 +13,16 @@ package enum Files {
         }
     }
 
+    /// Makes one directory; that it is there already is fine.
+    package static func makeDirectory(_ path: String, mode: UInt32) throws {
+        if mkdir(path, mode) != 0, errno != EEXIST { throw failure("mkdir", path) }
+    }
+
+    /// Gives a file a second name.
+    package static func link(_ path: String, _ other: String) throws {
+        if Glibc.link(path, other) != 0 { throw failure("link", other) }
+    }
+
     /// Writes a whole file, replacing what was there; parents are made.
     package static func write(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o644) throws {
         if let slash = path.lastIndex(of: "/") { try makeDirectories(String(path[..<slash])) }
@@ -87,7 +97,8 @@ package enum Files {
         package let size: Int64
         /// Bytes on disk: `st_blocks` times 512, as `du` counts.
         package let diskBytes: Int64
-        let inode: UInt64
+        /// The same for all names of one file.
+        package let inode: UInt64
     }
 
     /// The tree at `path`, parents before children; what vanishes meanwhile is left out.

@@ -5,8 +5,12 @@ package final class TemporaryDirectory: Sendable {
     package let path: String
 
     /// Makes `cistern-test-XXXXXX` under `$CISTERN_TEST_TMPDIR`, `$TMPDIR` or `/tmp`.
-    package init() throws {
-        let base = environment("CISTERN_TEST_TMPDIR") ?? environment("TMPDIR") ?? "/tmp"
+    package convenience init() throws {
+        try self.init(
+            below: environment("CISTERN_TEST_TMPDIR") ?? environment("TMPDIR") ?? "/tmp")
+    }
+
+    private init(below base: String) throws {
         var template = Array("\(base)/cistern-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw TestFailure("mkdtemp in \(base): \(String(cString: strerror(errno)))")
@@ -14,6 +18,15 @@ package final class TemporaryDirectory: Sendable {
         path = template.withUnsafeBufferPointer { buffer in
             buffer.baseAddress.map { String(cString: $0) } ?? ""
         }
+    }
+
+    /// One in memory where there is a place for that, for many small files that need not last.
+    package static func inMemory() throws -> TemporaryDirectory {
+        let memory = "/dev/shm"
+        guard environment("CISTERN_TEST_TMPDIR") == nil, access(memory, W_OK) == 0 else {
+            return try TemporaryDirectory()
+        }
+        return try TemporaryDirectory(below: memory)
     }
 
     deinit { Files.removeTree(path) }
