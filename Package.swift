@@ -75,6 +75,10 @@ let package = Package(
             dependencies: ["COpenSSL", "OCI", "Linux", "Reactor", "Upstream"],
             path: "Tests/TestSupport", swiftSettings: settings),
         .target(name: "CFaults", path: "Tests/CFaults"),
+        .target(
+            name: "FuzzBodies", dependencies: ["API", "Configuration", "HTTP", "OCI", "Upstream"],
+            path: "Tests/FuzzBodies", swiftSettings: settings),
+        tests("FuzzTests", ["FuzzBodies", "TestSupport"], exclude: ["Corpus"]),
         tests("LinuxTests", ["Linux", "TestSupport"]),
         tests("ReactorTests", ["Linux", "Reactor", "TestSupport"]),
         tests("HTTPTests", ["HTTP", "TestSupport"], exclude: ["Corpus"]),
@@ -104,3 +108,12 @@ let package = Package(
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .cxx17
 )
+
+// libFuzzer brings its own `main` and needs every object instrumented, so its program exists only
+// when `scripts/fuzz` asks for it.
+if Context.environment["CISTERN_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzBodies"], path: "Tests/FuzzDriver",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -1,8 +1,9 @@
 import OCI
 
 /// What a path below `/v2/` asks for, before its repository is known.
-struct Route {
-    enum Resource {
+package struct Route {
+    /// What is asked for under the name.
+    package enum Resource {
         case base
         case manifest(Substring)
         case blob(Substring)
@@ -14,16 +15,16 @@ struct Route {
     }
 
     /// The component before `/v2/`: a repository's name, if there is one.
-    var prefix: Substring?
+    package var prefix: Substring?
     /// The image name's components.
-    var components: ArraySlice<Substring>
-    var resource: Resource
+    package var components: ArraySlice<Substring>
+    package var resource: Resource
 
     /// Reads a decoded path; nil when it is not below `/v2`.
     ///
     /// Decided from the right end, since `manifests`, `blobs` and `tags` are legal name components
     /// (protocol.md §1.1).
-    init?(path: String) {
+    package init?(path: String) {
         var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         if parts.first != "v2" {
             guard parts.dropFirst().first == "v2" else { return nil }

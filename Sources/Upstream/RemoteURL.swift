@@ -57,7 +57,8 @@ package struct RemoteURL: Hashable, Sendable {
         self.host = host
         self.port = port
         self.path = path
-        self.query = Self.part(CURLUPART_QUERY, of: handle)
+        // libcurl's text has no lone question mark, so an empty query is none.
+        self.query = Self.part(CURLUPART_QUERY, of: handle).flatMap { $0.isEmpty ? nil : $0 }
         self.text = text
     }
 

@@ -1,17 +1,17 @@
 import OCI
 
-/// The JSON a token endpoint answers with: the token and how long it lives.
-struct TokenAnswer: Equatable {
+/// The JSON a token endpoint answers with: the token and how long it lives (CRED-8).
+package struct TokenAnswer: Equatable {
     /// What a missing `expires_in` means, and the least that is believed.
     static let lifeMin: Int64 = 60
     /// A token is asked for anew at least this often, in seconds (CRED-8).
     static let lifeMax: Int64 = 3600
 
-    var token: String
-    var life: Duration
+    package var token: String
+    package var life: Duration
 
     /// Reads `token` or `access_token`, and `expires_in`; nil when there is no usable token.
-    init?(parsing bytes: [UInt8], bytesMax: Int) {
+    package init?(parsing bytes: [UInt8], bytesMax: Int) {
         var limits = JSONLimits()
         limits.bytesMax = bytesMax
         guard let document = try? JSONValue.parse(bytes, limits: limits) else { return nil }

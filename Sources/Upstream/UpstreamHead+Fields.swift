@@ -1,10 +1,10 @@
 import HTTP
-import OCI
+package import OCI
 import Reactor
 
 extension UpstreamHead {
     /// `ratelimit-limit` and `ratelimit-remaining` of Docker Hub; nil when neither is there.
-    var rateLimit: RateLimit? {
+    package var rateLimit: RateLimit? {
         let limit = self["ratelimit-limit"].map(Self.quota)
         let remaining = self["ratelimit-remaining"].map(Self.quota)
         guard limit != nil || remaining != nil else { return nil }
@@ -21,7 +21,7 @@ extension UpstreamHead {
     }
 
     /// `Retry-After` as a duration from now.
-    func retryAfter(wallSeconds: Int64) -> Duration? {
+    package func retryAfter(wallSeconds: Int64) -> Duration? {
         self["retry-after"].flatMap { RetryAfter.seconds($0, now: wallSeconds) }
             .map { .seconds($0) }
     }
@@ -30,7 +30,7 @@ extension UpstreamHead {
     ///
     /// A 206 must continue exactly where it was asked to (protocol.md §10.1), since nobody
     /// downstream could tell.
-    func contentRange(
+    package func contentRange(
         offset: Int64
     ) throws(UpstreamError) -> UpstreamResponse.ContentRange? {
         guard status == 206 else { return nil }
@@ -48,7 +48,7 @@ extension UpstreamHead {
     }
 
     /// `Docker-Content-Digest`; one that is no digest is worse than none (INT-8).
-    func digest(isManifest: Bool) throws(UpstreamError) -> Digest? {
+    package func digest(isManifest: Bool) throws(UpstreamError) -> Digest? {
         guard let text = self["docker-content-digest"] else { return nil }
         let digest = Digest(parsing: text)
         if digest == nil, isManifest, (200...299).contains(status) {

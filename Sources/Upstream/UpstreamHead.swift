@@ -1,12 +1,13 @@
 /// Status and the fields Cistern reads of one response.
-struct UpstreamHead {
-    var status = 0
+package struct UpstreamHead {
+    package var status = 0
     /// Values in order, by lower-case name; only names in `UpstreamHeadReader.known`.
-    var fields: [String: [String]] = [:]
+    package var fields: [String: [String]] = [:]
     /// Checked when the head is complete: nil if absent or if a transfer coding overrides it.
-    var contentLength: Int64?
+    package var contentLength: Int64?
 
-    subscript(name: String) -> String? { fields[name]?.first }
+    /// The first value of a field, by its lower-case name.
+    package subscript(name: String) -> String? { fields[name]?.first }
 
     var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
 }
@@ -15,7 +16,7 @@ struct UpstreamHead {
 ///
 /// libcurl hands over each header line once, of every response on the connection: interim ones
 /// come first and are forgotten; lines after the final head are trailers and are dropped.
-struct UpstreamHeadReader {
+package struct UpstreamHeadReader {
     private static let known: Set<String> = [
         "cache-status", "content-encoding", "content-length", "content-range", "content-type",
         "docker-content-digest", "etag", "link", "location", "oci-filters-applied",
@@ -27,10 +28,10 @@ struct UpstreamHeadReader {
     private var bytes = 0
     private var fieldCount = 0
     private var interimCount = 0
-    private(set) var head = UpstreamHead()
+    package private(set) var head = UpstreamHead()
     private(set) var isComplete = false
 
-    init(limits: UpstreamSettings.Limits) {
+    package init(limits: UpstreamSettings.Limits) {
         self.limits = limits
     }
 
@@ -38,7 +39,7 @@ struct UpstreamHeadReader {
     var hasBegun: Bool { bytes > 0 }
 
     /// Takes one line with its line end; true when it completes the final head.
-    mutating func read(_ line: UnsafeRawBufferPointer) throws(UpstreamError) -> Bool {
+    package mutating func read(_ line: UnsafeRawBufferPointer) throws(UpstreamError) -> Bool {
         bytes += line.count
         guard bytes <= limits.headerBytesMax else { throw .badResponse("headers too large") }
         if isComplete { return false }

@@ -44,10 +44,11 @@ struct CorpusTests {
         // SWIFT-1.
         let seed = SeededGenerator.seedOfThisRun()
         var generator = SeededGenerator(seed: seed)
+        var mutator = Mutator(seed: seed)
         // A debug build takes a long head slowly; the short ones are where the rules are.
         let rounds = (sample.bytes.count < 2000 ? 60 : 5) * Self.rounds
         for _ in 0..<rounds {
-            let bytes = mutated(sample.bytes, &generator)
+            let bytes = mutator.mutated(sample.bytes)
             let outcome = Outcome.atOnce(bytes)
             #expect(Outcome.inPieces(bytes, &generator) == outcome, "\(sample.name), seed \(seed)")
             if bytes.count < 300 {
@@ -56,26 +57,6 @@ struct CorpusTests {
             feedChunks(bytes, &generator)
             feedValues(String(decoding: bytes, as: UTF8.self))
         }
-    }
-
-    private func mutated(_ original: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
-        var bytes = original
-        let alphabet = Array("\r\n\0\t :;,=/.%-\"<>@[]\\?&#+0fA\u{7f}\u{16}".utf8)
-        for _ in 0..<Int.random(in: 1...5, using: &generator) where !bytes.isEmpty {
-            let index = Int.random(in: 0..<bytes.count, using: &generator)
-            switch Int.random(in: 0..<6, using: &generator) {
-            case 0: bytes[index] = UInt8.random(in: 0...255, using: &generator)
-            case 1: bytes.remove(at: index)
-            case 2: bytes.insert(alphabet.randomElement(using: &generator) ?? 0, at: index)
-            case 3: bytes[index] = alphabet.randomElement(using: &generator) ?? 0
-            case 4:
-                let end = min(bytes.count, index + Int.random(in: 1...40, using: &generator))
-                bytes.insert(contentsOf: bytes[index..<end], at: index)
-            default:
-                bytes.removeSubrange(index..<min(bytes.count, index + 20))
-            }
-        }
-        return bytes
     }
 
     /// Takes the bytes for a chunked body, in pieces.

@@ -73,7 +73,7 @@ enum SyntaxRecovery {
         let value = rest.drop { $0 == " " || $0 == "\t" }
         let word = value.prefix { $0 != "#" && $0 != " " && $0 != "\t" }
         let after = value[word.endIndex...].drop { $0 == " " || $0 == "\t" }
-        let plain = word.utf8.allSatisfy { byte in
+        let plain = (key + word).utf8.allSatisfy { byte in
             (0x21...0x7E).contains(byte) && !"\"'\\[]{},=@".utf8.contains(byte)
         }
         guard !key.isEmpty, !word.isEmpty, plain, after.isEmpty || after.hasPrefix("#"),
