@@ -86,8 +86,10 @@ struct RepositoryBuilder {
         } catch {
             throw DaemonError(.unavailable, "repository \(name): \(error)")
         }
+        let scope = Scope(
+            name, upstream: settings.upstream.description, login: settings.credentials?.username)
         return ProxyRepository(
-            name: name, registry: settings.registry, policy: Self.policy(settings, limits),
+            scope, registry: settings.registry, policy: Self.policy(settings, limits),
             upstream: upstream, content: runtime.content)
     }
 

@@ -55,6 +55,21 @@ extension ContentIndex {
         }
     }
 
+    /// Whether `digest` is linked in a repository without `loginMark` in its key, in one with
+    /// `part` in its key, or in none at all.
+    package func isPublic(
+        _ digest: Digest, loginMark: String, orShownAt part: String
+    ) throws(IndexError) -> Bool {
+        try read { connection throws(IndexError) in
+            let row = try connection.statement(.isPublic)
+            row.bind(1, digest)
+            row.bind(2, loginMark)
+            row.bind(3, part)
+            guard try row.step() else { return false }
+            return row.integer(0) != 0
+        }
+    }
+
     /// What `tag` points to, or nil.
     package func tag(
         repository: String, name: RepositoryName, _ tag: Tag

@@ -88,9 +88,10 @@ extension ContentIndex {
 
     // MARK: - Manifests and names
 
-    /// Records a manifest whose file is stored, with its children, and links all that are vouched
-    /// for.
+    /// Records a manifest whose file is stored, with its children, and links it.
     ///
+    /// Its children are linked one by one, as the upstream shows them: whoever publishes a manifest
+    /// may name in it what he may not read (AUTH-1).
     /// False, and nothing done, if its file is not stored (any more).
     package func record(
         manifest: ManifestRecord, repository: String, name: RepositoryName
@@ -102,9 +103,6 @@ extension ContentIndex {
             guard let state = try connection.blobState(manifest.digest) else { return .absent }
             let id = try connection.repository(repository, name)
             try connection.link(manifest.digest, id)
-            for child in manifest.children where child.isVouchedFor {
-                try connection.link(child.digest, id)
-            }
             if state.isManifest { return .known }
             try connection.insert(manifest)
             return .added

@@ -18,9 +18,7 @@ extension ManifestRecord {
             artifactType: manifest.referrerArtifactType, subject: manifest.subject,
             annotations: annotations,
             children: manifest.children.map {
-                ChildRow(
-                    digest: $0.digest, size: $0.size, mediaType: $0.mediaType,
-                    isVouchedFor: !$0.hasURLs)
+                ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)
             })
     }
 }

@@ -1,7 +1,7 @@
 /// Every statement of the index, prepared once per connection.
 enum Query: Int, CaseIterable {
     // Reads
-    case blob, manifest, isLinked, tag, tags, expectedSize, referrers, children, located
+    case blob, manifest, isLinked, isPublic, tag, tags, expectedSize, referrers, children, located
     case shard, pending, totals, manifestCount, newestUse
     // Blobs
     case insertBlob, deleteBlob, attachChild, makeRoot, use
@@ -19,7 +19,7 @@ enum Query: Int, CaseIterable {
 
     var sql: String {
         switch self {
-        case .blob, .manifest, .isLinked, .tag, .tags, .expectedSize, .referrers,
+        case .blob, .manifest, .isLinked, .isPublic, .tag, .tags, .expectedSize, .referrers,
             .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse:
             readSQL
         case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .rootsAbove,
@@ -41,6 +41,13 @@ enum Query: Int, CaseIterable {
             """
             SELECT 1 FROM link WHERE digest = ?3 AND repository =
                 (SELECT id FROM repository WHERE repository = ?1 AND name = ?2)
+            """
+        case .isPublic:
+            """
+            SELECT NOT EXISTS(SELECT 1 FROM link WHERE digest = ?1) OR EXISTS(
+                SELECT 1 FROM link l JOIN repository r ON r.id = l.repository
+                WHERE l.digest = ?1 AND
+                    (instr(r.repository, ?2) = 0 OR instr(r.repository, ?3) > 0))
             """
         case .tag:
             """

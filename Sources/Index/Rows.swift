@@ -44,16 +44,11 @@ package struct ChildRow: Equatable, Sendable {
     package let digest: Digest
     package let size: Int64
     package let mediaType: String
-    /// Whether who may read the manifest may read this too (AUTH-1).
-    ///
-    /// A registry that has a manifest has what it names, but for what it says lies elsewhere.
-    package let isVouchedFor: Bool
 
-    package init(digest: Digest, size: Int64, mediaType: String, isVouchedFor: Bool = true) {
+    package init(digest: Digest, size: Int64, mediaType: String) {
         self.digest = digest
         self.size = size
         self.mediaType = mediaType
-        self.isVouchedFor = isVouchedFor
     }
 }
 

@@ -19,11 +19,37 @@ extension BlobFetch.Source {
         return response
     }
 
+    /// The upstream's word that it has something; by GET where HEAD is refused (UP-9).
+    func head(
+        _ resource: UpstreamRequest.Resource
+    ) async throws(RegistryError) -> UpstreamResponse {
+        let head = try await headers(.head, resource)
+        if head.status == 200 { return head }
+        guard [401, 403, 405, 501].contains(head.status) else {
+            throw head.registryError(of: registry)
+        }
+        let get = try await headers(.get, resource)
+        guard get.status == 200 else { throw get.registryError(of: registry) }
+        return get
+    }
+
+    private func headers(
+        _ method: UpstreamRequest.Method, _ resource: UpstreamRequest.Resource
+    ) async throws(RegistryError) -> UpstreamResponse {
+        do throws(UpstreamError) {
+            let response = try await upstream.send(UpstreamRequest(method, resource))
+            response.body.cancel()
+            return response
+        } catch {
+            throw error.registryError(of: registry)
+        }
+    }
+
     /// The blob's size, if anybody tells: headers and descriptors have to agree (INT-11).
     func expectedSize(
         _ response: UpstreamResponse, _ name: RepositoryName, _ digest: Digest
     ) throws(RegistryError) -> Int64? {
-        let described = content.describedSize(proxy, name, digest)
+        let described = content.describedSize(scope, name, digest)
         let announced = response.contentLength
         if let described, let announced, described != announced {
             response.body.cancel()

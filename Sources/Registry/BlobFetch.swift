@@ -24,11 +24,14 @@ actor BlobFetch {
     }
 
     struct Source: Sendable {
-        let proxy: String
+        let scope: Scope
         let registry: String
         let policy: ProxyPolicy
         let upstream: any UpstreamClient
         let content: Content
+
+        /// The repository's name, for logs and metrics.
+        var proxy: String { scope.repository }
     }
 
     private enum End {
@@ -45,6 +48,9 @@ actor BlobFetch {
     private var idleSince: Instant?
     /// `Cache-Status` of the answer: what caches further up did.
     private(set) var parent: String?
+    /// Names besides its own that may show the blob when it is proved.
+    private var names: [RepositoryName] = []
+    private var isLinked = false
 
     init(_ source: Source, _ name: RepositoryName, _ digest: Digest) {
         self.source = source
@@ -88,7 +94,6 @@ actor BlobFetch {
             let response = try await source.ask(name, digest)
             let size = try source.expectedSize(response, name, digest)
             parent = response.cacheStatus
-            await source.content.link(source.proxy, name, digest)
             let writer: BlobWriter
             do throws(StoreError) {
                 writer = try await source.content.store.writer(for: digest, size: size)
@@ -117,6 +122,22 @@ actor BlobFetch {
         return .noRoom
     }
 
+    // MARK: - Names
+
+    /// Somebody joined under another name, and the upstream says that this one has the blob, too.
+    func share(with name: RepositoryName) async {
+        if isLinked {
+            await source.content.link(source.scope, name, digest)
+        } else {
+            names.append(name)
+        }
+    }
+
+    private func link() async {
+        isLinked = true
+        for name in [name] + names { await source.content.link(source.scope, name, digest) }
+    }
+
     // MARK: - Receiving
 
     private func receive(
@@ -139,6 +160,8 @@ actor BlobFetch {
             }
             source.content.events.verified(source.proxy, true)
             source.content.forgetShown(digest)
+            // Not before its bytes are proved: a status alone would be a right to what others have.
+            await link()
             opened.fulfil(.success(.file(writer.file, size: writer.file.progress.written)))
             return .committed
         } catch {

@@ -20,11 +20,13 @@ actor BlobFetches {
     }
 
     private let source: BlobFetch.Source
+    private let vouching: Vouching
     private var running: [Digest: Running] = [:]
     private var negative = NegativeCache<Key>()
 
-    init(_ source: BlobFetch.Source) {
+    init(_ source: BlobFetch.Source, _ vouching: Vouching) {
         self.source = source
+        self.vouching = vouching
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -58,15 +60,7 @@ actor BlobFetches {
     private func find(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer {
-        if !content.isLinked(source.proxy, name, digest), await isHere(digest, besides: name) {
-            // The bytes are known from another name: the upstream says whether this one has them.
-            _ = try await askHead(name, digest)
-            await content.link(source.proxy, name, digest)
-        }
-        if joinable(digest) == nil, let file = await content.store.open(digest) {
-            return BlobAnswer(
-                digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
-        }
+        if let known = try await findKnown(name, digest) { return known }
         var joinsLeft = Self.failedJoinsMax
         while true {
             let (running, joined) = startOrJoin(name, digest)
@@ -84,14 +78,30 @@ actor BlobFetches {
         }
     }
 
+    /// The stored bytes, if they may be read under this name; else they have to be fetched.
+    private func findKnown(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobAnswer? {
+        if let running = joinable(digest) {
+            // Somebody fetches it under another name: the upstream says whether this one has it.
+            if running.name != name, !content.isLinked(source.scope, name, digest) {
+                try await vouching.ask(.blob(digest), of: name)
+                await running.fetch.share(with: name)
+            }
+            return nil
+        }
+        guard let file = await content.store.open(digest) else { return nil }
+        if !content.isLinked(source.scope, name, digest) {
+            guard content.mayBeShown(digest, onTheWordOf: source.scope) else { return nil }
+            try await vouching.ask(.blob(digest), of: name)
+            await content.link(source.scope, name, digest)
+        }
+        return BlobAnswer(
+            digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
+    }
+
     /// How often the failed fetch of another name is followed by another one.
     private static let failedJoinsMax = 3
-
-    /// Whether the bytes are here, or on their way, because somebody asked under another name.
-    private func isHere(_ digest: Digest, besides name: RepositoryName) async -> Bool {
-        if let running = joinable(digest) { return running.name != name }
-        return await content.store.open(digest) != nil
-    }
 
     /// The fetch of `digest`, unless it has failed already and is only being cleared away.
     private func joinable(_ digest: Digest) -> Running? {
@@ -166,41 +176,14 @@ actor BlobFetches {
             return .failure(believed)
         }
         do throws(RegistryError) {
-            let response = try await askHead(name, digest)
+            let response = try await source.head(.blob(name, digest))
             var outcome = CacheOutcome(.miss, forwardStatus: 200)
             outcome.parent = response.cacheStatus
-            let size = response.contentLength ?? content.describedSize(source.proxy, name, digest)
+            let size = response.contentLength ?? content.describedSize(source.scope, name, digest)
             return .success(BlobHead(digest: digest, size: size, outcome: outcome))
         } catch {
             noteFailure(error, key)
             return .failure(error)
-        }
-    }
-
-    /// The upstream's word that it has a blob under `name`; by GET where HEAD is refused.
-    private func askHead(
-        _ name: RepositoryName, _ digest: Digest
-    ) async throws(RegistryError) -> UpstreamResponse {
-        let head = try await ask(.head, name, digest)
-        if head.status == 200 { return head }
-        guard [401, 403, 405, 501].contains(head.status) else {
-            throw head.registryError(of: source.registry)
-        }
-        let get = try await ask(.get, name, digest)
-        guard get.status == 200 else { throw get.registryError(of: source.registry) }
-        return get
-    }
-
-    private func ask(
-        _ method: UpstreamRequest.Method, _ name: RepositoryName, _ digest: Digest
-    ) async throws(RegistryError) -> UpstreamResponse {
-        do throws(UpstreamError) {
-            let response = try await source.upstream.send(
-                UpstreamRequest(method, .blob(name, digest)))
-            response.body.cancel()
-            return response
-        } catch {
-            throw error.registryError(of: source.registry)
         }
     }
 }

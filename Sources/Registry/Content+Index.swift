@@ -7,43 +7,64 @@ import Telemetry
 /// The index as repositories use it: a failing index costs the cache, never the pull (DUR-4), so
 /// errors are logged here and answered by "not known".
 extension Content {
-    func isLinked(_ proxy: String, _ name: RepositoryName, _ digest: Digest) -> Bool {
+    func isLinked(_ scope: Scope, _ name: RepositoryName, _ digest: Digest) -> Bool {
         read(false) { () throws(IndexError) in
-            try index.isLinked(repository: proxy, name: name, digest)
+            try index.isLinked(repository: scope.key, name: name, digest)
         }
     }
 
-    func tag(_ proxy: String, _ name: RepositoryName, _ tag: Tag) -> TagRow? {
+    /// What a stored manifest names.
+    func children(of manifest: Digest) -> [Digest] {
+        read([]) { () throws(IndexError) in try index.children(of: manifest).map(\.digest) }
+    }
+
+    /// Whether the bytes of `digest` are here.
+    func isStored(_ digest: Digest) -> Bool {
+        read(false) { () throws(IndexError) in try index.blob(digest) != nil }
+    }
+
+    /// Whether the word of `scope`'s upstream is enough to show the stored bytes of `digest`.
+    ///
+    /// It is not for what only others may read: an upstream that says it has what it does not have
+    /// would get it from us. Then its bytes are fetched and compared.
+    func mayBeShown(_ digest: Digest, onTheWordOf scope: Scope) -> Bool {
+        read(false) { () throws(IndexError) in
+            try index.isPublic(
+                digest, loginMark: String(Scope.loginMark), orShownAt: scope.upstreamPart)
+        }
+    }
+
+    func tag(_ scope: Scope, _ name: RepositoryName, _ tag: Tag) -> TagRow? {
         read(nil) { () throws(IndexError) in
-            try index.tag(repository: proxy, name: name, tag)
+            try index.tag(repository: scope.key, name: name, tag)
         }
     }
 
     /// The size that a stored manifest of the same name gives for `digest`.
     func describedSize(
-        _ proxy: String, _ name: RepositoryName, _ digest: Digest
+        _ scope: Scope, _ name: RepositoryName, _ digest: Digest
     ) -> Int64? {
         read(nil) { () throws(IndexError) in
-            try index.expectedSize(of: digest, repository: proxy, name: name)
+            try index.expectedSize(of: digest, repository: scope.key, name: name)
         }
     }
 
     /// Tags seen before, when the upstream cannot be asked.
-    func knownTags(_ proxy: String, _ name: RepositoryName, limit: Int) async -> [Tag] {
+    func knownTags(_ scope: Scope, _ name: RepositoryName, limit: Int) async -> [Tag] {
         // There may be a hundred thousand: too many for a loop.
         await workers.run { [self] in
             read([]) { () throws(IndexError) in
-                try index.tags(repository: proxy, name: name, limit: limit)
+                try index.tags(repository: scope.key, name: name, limit: limit)
             }
         }
     }
 
     /// Stored manifests that refer to `subject`, when the upstream cannot be asked.
     func knownReferrers(
-        _ proxy: String, _ name: RepositoryName, _ subject: Digest, limit: Int
+        _ scope: Scope, _ name: RepositoryName, _ subject: Digest, limit: Int
     ) -> [ReferrerRow] {
         read([]) { () throws(IndexError) in
-            try index.referrers(repository: proxy, name: name, subject: subject, limit: limit)
+            try index.referrers(repository: scope.key, name: name, subject: subject, limit: limit)
         }
     }
 
@@ -59,31 +80,31 @@ extension Content {
         }
     }
 
-    func link(_ proxy: String, _ name: RepositoryName, _ digest: Digest) async {
-        guard !isLinked(proxy, name, digest) else { return }
+    func link(_ scope: Scope, _ name: RepositoryName, _ digest: Digest) async {
+        guard !isLinked(scope, name, digest) else { return }
         await write { () async throws(IndexError) in
-            try await index.link(repository: proxy, name: name, [digest])
+            try await index.link(repository: scope.key, name: name, [digest])
         }
     }
 
-    func bind(_ proxy: String, _ name: RepositoryName, _ tag: Tag, _ digest: Digest) async {
+    func bind(_ scope: Scope, _ name: RepositoryName, _ tag: Tag, _ digest: Digest) async {
         await write { () async throws(IndexError) in
             _ = try await index.bind(
-                repository: proxy, name: name, tag, to: digest,
+                repository: scope.key, name: name, tag, to: digest,
                 checkedAt: loop.clock.wallSeconds)
         }
     }
 
-    func renew(_ proxy: String, _ name: RepositoryName, _ tag: Tag) async {
+    func renew(_ scope: Scope, _ name: RepositoryName, _ tag: Tag) async {
         await write { () async throws(IndexError) in
             try await index.renew(
-                repository: proxy, name: name, tag, checkedAt: loop.clock.wallSeconds)
+                repository: scope.key, name: name, tag, checkedAt: loop.clock.wallSeconds)
         }
     }
 
-    func unbind(_ proxy: String, _ name: RepositoryName, _ tag: Tag) async {
+    func unbind(_ scope: Scope, _ name: RepositoryName, _ tag: Tag) async {
         await write { () async throws(IndexError) in
-            try await index.unbind(repository: proxy, name: name, tag)
+            try await index.unbind(repository: scope.key, name: name, tag)
         }
     }
 
@@ -91,14 +112,17 @@ extension Content {
     ///
     /// What it gives is to be served: a digest keeps the media type it was first seen with (INT-6).
     func keep(
-        _ manifest: StoredManifest, _ parsed: Manifest, in proxy: String, _ name: RepositoryName
+        _ manifest: StoredManifest, _ parsed: Manifest, in scope: Scope, _ name: RepositoryName
     ) async -> StoredManifest? {
         do throws(StoreError) {
             try await store.put(manifest.bytes, as: manifest.digest)
         } catch {
             logger.log(
                 .warn, "not kept",
-                ["repo": .string(proxy), "name": .string("\(name)"), "cause": .string("\(error)")])
+                [
+                    "repo": .string(scope.repository), "name": .string("\(name)"),
+                    "cause": .string("\(error)"),
+                ])
             return nil
         }
         let record = ManifestRecord(
@@ -108,13 +132,11 @@ extension Content {
             annotations: parsed.annotations.isEmpty
                 ? nil : Annotations.encode(parsed.annotations),
             children: parsed.children.map {
-                ChildRow(
-                    digest: $0.digest, size: $0.size, mediaType: $0.mediaType,
-                    isVouchedFor: !$0.hasURLs)
+                ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)
             })
         var isKept = false
         await write { () async throws(IndexError) in
-            isKept = try await index.record(manifest: record, repository: proxy, name: name)
+            isKept = try await index.record(manifest: record, repository: scope.key, name: name)
         }
         guard isKept else { return nil }
         let mediaType = stored(manifest.digest)?.mediaType ?? manifest.mediaType

@@ -77,7 +77,7 @@ actor Listings {
             return .success(TagsAnswer(tags: tags, outcome: outcome))
         } catch {
             guard error.isTrouble else { return .failure(error) }
-            let known = await content.knownTags(source.proxy, name, limit: Self.tagsMax)
+            let known = await content.knownTags(source.scope, name, limit: Self.tagsMax)
             guard !known.isEmpty else { return .failure(error) }
             let outcome = CacheOutcome(.stale, forwardStatus: error.status, detail: error.reason)
             return .success(TagsAnswer(tags: known, outcome: outcome))
@@ -132,7 +132,7 @@ actor Listings {
         } catch {
             guard error.isTrouble else { return .failure(error) }
             let known = content.knownReferrers(
-                source.proxy, name, digest, limit: Self.knownReferrersMax)
+                source.scope, name, digest, limit: Self.knownReferrersMax)
             guard !known.isEmpty else { return .failure(error) }
             let descriptors = known.map { row in
                 Descriptor(

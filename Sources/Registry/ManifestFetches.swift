@@ -14,24 +14,26 @@ actor ManifestFetches {
         let reference: Reference
     }
 
-    private let proxy: String
+    private let scope: Scope
     private let registry: String
     private let policy: ProxyPolicy
     private let upstream: any UpstreamClient
     private let content: Content
+    private let vouching: Vouching
     private var running: [Key: Promise<Fetched<ManifestAnswer>>] = [:]
     private var negative = NegativeCache<Key>()
 
-    init(
-        proxy: String, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
-        content: Content
-    ) {
-        self.proxy = proxy
-        self.registry = registry
-        self.policy = policy
-        self.upstream = upstream
-        self.content = content
+    init(_ source: BlobFetch.Source, _ vouching: Vouching) {
+        scope = source.scope
+        registry = source.registry
+        policy = source.policy
+        upstream = source.upstream
+        content = source.content
+        self.vouching = vouching
     }
+
+    /// The repository's name, for logs and metrics.
+    private nonisolated var proxy: String { scope.repository }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         content.loop.asUnownedSerialExecutor()
@@ -46,7 +48,7 @@ actor ManifestFetches {
         guard let answer = await promise.value(within: bound, on: content.loop) else {
             let error = RegistryError.timedOut(registry: registry)
             guard case .tag(let tag) = key.reference else { return .failure(error) }
-            return await stale(content.tag(proxy, key.name, tag), after: error)
+            return await stale(content.tag(scope, key.name, tag), after: error)
         }
         guard joined != nil else { return answer }
         return answer.map { answer in
@@ -93,6 +95,7 @@ actor ManifestFetches {
     ) async throws(RegistryError) -> ManifestAnswer {
         if let believed = believed(key) { throw believed }
         do throws(RegistryError) {
+            if let known = try await known(key.name, digest) { return known }
             let download = try await downloadTwice(key, expecting: digest)
             return await keep(download, key)
         } catch {
@@ -101,8 +104,29 @@ actor ManifestFetches {
         }
     }
 
+    /// A manifest that is here because of another name, once the upstream has vouched for this one:
+    /// that costs no pull.
+    private func known(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> ManifestAnswer? {
+        guard content.stored(digest) != nil, content.mayBeShown(digest, onTheWordOf: scope) else {
+            return nil
+        }
+        try await vouching.ask(.manifest(digest), of: name)
+        await content.link(scope, name, digest)
+        guard let manifest = await content.manifest(digest) else { return nil }
+        vouchBelow(digest, name)
+        return ManifestAnswer(
+            manifest: manifest, outcome: CacheOutcome(.revalidated, forwardStatus: 200))
+    }
+
+    /// Clients do not ask for what they have: the upstream is asked about it for those who will.
+    private func vouchBelow(_ digest: Digest, _ name: RepositoryName) {
+        content.loop.spawn { [vouching] in await vouching.ask(forAllBelow: digest, of: name) }
+    }
+
     private func fetchTag(_ key: Key, _ tag: Tag) async -> Fetched<ManifestAnswer> {
-        let row = content.tag(proxy, key.name, tag)
+        let row = content.tag(scope, key.name, tag)
         if let believed = believed(key) {
             return believed.isTrouble ? await stale(row, after: believed) : .failure(believed)
         }
@@ -118,7 +142,7 @@ actor ManifestFetches {
         } catch {
             noteFailure(error, key)
             if !error.isTrouble {
-                if case .notFound = error { await content.unbind(proxy, key.name, tag) }
+                if case .notFound = error { await content.unbind(scope, key.name, tag) }
                 return .failure(error)
             }
             return await stale(row, after: error)
@@ -140,11 +164,20 @@ actor ManifestFetches {
         }
         guard let digest = response.digest else { return nil }
         if digest == row.digest, let manifest = await content.manifest(digest) {
-            await content.renew(proxy, key.name, tag)
+            await content.renew(scope, key.name, tag)
             var outcome = CacheOutcome(
                 .revalidated, forwardStatus: 200, ttl: policy.tagTTL.components.seconds)
             outcome.parent = response.cacheStatus
             return ManifestAnswer(manifest: manifest, outcome: outcome)
+        }
+        if content.isLinked(scope, key.name, digest), let manifest = await content.manifest(digest)
+        {
+            // It has moved to something that is here already.
+            var outcome = CacheOutcome(.revalidated, forwardStatus: 200, stored: true)
+            outcome.parent = response.cacheStatus
+            let answer = ManifestAnswer(manifest: manifest, outcome: outcome)
+            await bind(key, tag, answer)
+            return answer
         }
         let moved = Key(name: key.name, reference: .digest(digest))
         let download: Download
@@ -162,7 +195,7 @@ actor ManifestFetches {
     private func bind(_ key: Key, _ tag: Tag, _ answer: ManifestAnswer) async {
         negative.forget(key)
         guard answer.outcome.stored else { return }
-        await content.bind(proxy, key.name, tag, answer.manifest.digest)
+        await content.bind(scope, key.name, tag, answer.manifest.digest)
     }
 
     /// The last good answer while the upstream fails, within its age bound (UP-6).
@@ -315,7 +348,8 @@ actor ManifestFetches {
     /// Stores a verified manifest; when it cannot be kept it is served all the same.
     private func keep(_ download: Download, _ key: Key) async -> ManifestAnswer {
         let kept = await content.keep(
-            download.manifest, download.parsed, in: proxy, key.name)
+            download.manifest, download.parsed, in: scope, key.name)
+        if kept != nil { vouchBelow(download.manifest.digest, key.name) }
         var outcome = CacheOutcome(.miss, forwardStatus: 200, stored: kept != nil)
         outcome.parent = download.parent
         return ManifestAnswer(manifest: kept ?? download.manifest, outcome: outcome)

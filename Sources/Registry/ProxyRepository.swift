@@ -10,8 +10,8 @@ package import Upstream
 /// Answers from the store without leaving the caller's loop; what is missing is asked for by the
 /// actors of the home loop, so that each cold object is one upstream transfer.
 package final class ProxyRepository: Sendable {
-    /// The repository's name in the configuration: its identity in the index.
-    package let name: String
+    /// Its identity in the index.
+    package let scope: Scope
     /// The name people write, such as `docker.io`.
     package let registry: String
     package let policy: ProxyPolicy
@@ -21,20 +21,23 @@ package final class ProxyRepository: Sendable {
     private let listings: Listings
 
     package init(
-        name: String, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
+        _ scope: Scope, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
         content: Content
     ) {
-        self.name = name
+        self.scope = scope
         self.registry = registry
         self.policy = policy
         self.content = content
         let source = BlobFetch.Source(
-            proxy: name, registry: registry, policy: policy, upstream: upstream, content: content)
-        manifests = ManifestFetches(
-            proxy: name, registry: registry, policy: policy, upstream: upstream, content: content)
-        blobs = BlobFetches(source)
+            scope: scope, registry: registry, policy: policy, upstream: upstream, content: content)
+        let vouching = Vouching(source)
+        blobs = BlobFetches(source, vouching)
+        manifests = ManifestFetches(source, vouching)
         listings = Listings(source)
     }
+
+    /// The repository's name in the configuration.
+    package var name: String { scope.repository }
 
     /// The name as the upstream knows it: Docker Hub's official images stand below `library/`.
     func canonical(_ name: RepositoryName) -> RepositoryName {
@@ -49,12 +52,12 @@ package final class ProxyRepository: Sendable {
         let name = canonical(name)
         switch reference {
         case .digest(let digest):
-            guard content.isLinked(self.name, name, digest),
+            guard content.isLinked(scope, name, digest),
                 let manifest = await content.manifest(digest)
             else { return nil }
             return ManifestAnswer(manifest: manifest, outcome: .hit)
         case .tag(let tag):
-            guard let row = content.tag(self.name, name, tag) else { return nil }
+            guard let row = content.tag(scope, name, tag) else { return nil }
             let age = content.loop.clock.wallSeconds - row.checkedAt
             let ttl = policy.tagTTL.components.seconds - max(0, age)
             guard ttl > 0, let manifest = await content.manifest(row.digest) else { return nil }
@@ -65,12 +68,12 @@ package final class ProxyRepository: Sendable {
     /// Whether the tag was seen before, fresh or not.
     func knows(_ name: RepositoryName, _ reference: Reference) -> Bool {
         guard case .tag(let tag) = reference else { return false }
-        return content.tag(self.name, canonical(name), tag) != nil
+        return content.tag(scope, canonical(name), tag) != nil
     }
 
     /// The blob, if it is stored and was seen under this name.
     func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
-        guard content.isLinked(self.name, canonical(name), digest),
+        guard content.isLinked(scope, canonical(name), digest),
             let file = await content.store.open(digest)
         else { return nil }
         content.store.markUsed(digest)

@@ -39,6 +39,8 @@ struct ContentIndexTests {
     @Test func knowingADigest_isNoRightToReadIt() async throws {
         let fixture = try IndexFixture()
         try await fixture.image(1, [2, 3], at: 1)
+        try await fixture.index.link(
+            repository: hub, name: app, [2, 3].map { IndexFixture.digest($0) })
         for number in 1...3 {
             let digest = IndexFixture.digest(number)
             #expect(try fixture.index.isLinked(repository: hub, name: app, digest))
@@ -59,22 +61,31 @@ struct ContentIndexTests {
         #expect(try fixture.index.manifest(IndexFixture.digest(1)) == nil)
     }
 
-    @Test func whatAManifestSaysLiesElsewhere_isNotLinked() async throws {
-        // AUTH-1: no registry looks whether it has such a layer, so anybody may name any.
+    @Test func whatAManifestNames_isNotLinked() async throws {
+        // AUTH-1: whoever publishes a manifest may write any digest into it.
         let fixture = try IndexFixture()
-        try await fixture.blob(1, at: 1)
-        let children = [2, 3].map {
-            ChildRow(
-                digest: IndexFixture.digest($0), size: 1, mediaType: "l", isVouchedFor: $0 == 2)
+        try await fixture.image(1, [2, 3], at: 1)
+        #expect(
+            try fixture.index.isLinked(repository: hub, name: app, IndexFixture.digest(1)))
+        for child in [2, 3] {
+            #expect(
+                try !fixture.index.isLinked(repository: hub, name: app, IndexFixture.digest(child)))
         }
-        _ = try await fixture.index.record(
-            manifest: ManifestRecord(
-                digest: IndexFixture.digest(1), mediaType: "m", size: 1, children: children),
-            repository: hub, name: app)
-        #expect(
-            try fixture.index.isLinked(repository: hub, name: app, IndexFixture.digest(2)))
-        #expect(
-            try !fixture.index.isLinked(repository: hub, name: app, IndexFixture.digest(3)))
+    }
+
+    @Test func whatOnlyALoginWasShown_isNotPublic() async throws {
+        // AUTH-1
+        let fixture = try IndexFixture()
+        let digest = IndexFixture.digest(1)
+        func isPublic(at part: String) throws -> Bool {
+            try fixture.index.isPublic(digest, loginMark: "!", orShownAt: part)
+        }
+        #expect(try isPublic(at: "@b"), "nobody has claimed it")
+        try await fixture.index.link(repository: "corp@a!1", name: app, [digest])
+        #expect(try !isPublic(at: "@b"))
+        #expect(try isPublic(at: "@a"), "another login at the same upstream may ask that")
+        try await fixture.index.link(repository: "hub@c", name: app, [digest])
+        #expect(try isPublic(at: "@b"))
     }
 
     @Test func aManifestWithTooManyChildren_isRefused() async throws {

@@ -38,7 +38,8 @@ final class SimulatedDaemon {
             logger: Logger(format: .logfmt, level: .error, descriptor: silent))
         repository = .proxy(
             ProxyRepository(
-                name: "sim", registry: "sim.example", policy: ProxyPolicy(),
+                Scope("sim", upstream: "https://sim.example"), registry: "sim.example",
+                policy: ProxyPolicy(),
                 upstream: BudgetedUpstream(upstream, loop: loop), content: content))
         loop.spawn { [store] in await store.reconcile() }
         loop.runUntilIdle()
