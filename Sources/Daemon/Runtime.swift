@@ -52,7 +52,8 @@ struct Runtime: Sendable {
             return loops
         }
         store = try StoreBuilder.open(
-            configuration.cache, workers: workers, logger: logger, metrics: metrics)
+            configuration.cache, workers: workers, loop: loops[0], logger: logger,
+            metrics: metrics)
         server = Server(
             loops: loops, workers: workers, limits: ServerLimits(configuration.limits),
             events: ServerEvents(counting: metrics))

@@ -21,7 +21,8 @@ enum StoreBuilder {
 
     /// Opens both; a store in use elsewhere is worth trying again later (DUR-8).
     static func open(
-        _ cache: CacheConfiguration, workers: WorkerPool, logger: Logger, metrics: DaemonMetrics
+        _ cache: CacheConfiguration, workers: WorkerPool, loop: EventLoop, logger: Logger,
+        metrics: DaemonMetrics
     ) throws(DaemonError) -> BlobStore {
         do throws(StoreError) {
             let indexThread: WorkerPool
@@ -32,7 +33,7 @@ enum StoreBuilder {
             }
             return try BlobStore.open(
                 root: cache.path, limits: limits(cache), workers: workers,
-                indexThread: indexThread, clock: .system
+                indexThread: indexThread, clock: .system, loop: loop
             ) { event in
                 report(event, logger, metrics)
             }
@@ -59,6 +60,10 @@ enum StoreBuilder {
             logger.log(.warn, "the store was open to others; its mode is now 0700")
         case .sweptPartial(let files):
             logger.log(.info, "swept partial files", ["files": .integer(Int64(files))])
+        case .keptPartial(let files, let bytes):
+            logger.log(
+                .info, "kept partial files; the next fetch goes on with them",
+                ["files": .integer(Int64(files)), "bytes": .integer(bytes)])
         case .evicted(let objects, let bytes, let idleSeconds):
             metrics.store.evicted(objects, bytes, .size, idleSeconds: idleSeconds)
             logger.log(

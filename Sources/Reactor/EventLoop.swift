@@ -132,6 +132,13 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         }
     }
 
+    /// Suspends the calling task for `delay`, whichever thread it is on.
+    package func pause(for delay: Duration) async {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            post { self.timer(after: delay) { continuation.resume() } }
+        }
+    }
+
     /// Lets everything else that is ready go first; resumes in the loop's next turn.
     package func yield() async {
         await withUnsafeContinuation { continuation in

@@ -45,12 +45,39 @@ extension BlobFetch.Source {
         }
     }
 
+    /// Asks for a blob from `offset` on, of which an earlier run left what comes before.
+    ///
+    /// Nil if the upstream's blob is another one: shorter, or given from another offset.
+    func askRest(
+        _ name: RepositoryName, _ digest: Digest, from offset: Int64
+    ) async throws(RegistryError) -> UpstreamResponse? {
+        let response: UpstreamResponse
+        do throws(UpstreamError) {
+            response = try await upstream.send(
+                UpstreamRequest(.get, .blob(name, digest), offset: offset))
+        } catch {
+            if case .badResponse = error { return nil }
+            throw error.registryError(of: registry)
+        }
+        switch response.status {
+        case 200, 206: return response
+        case 401, 403, 404, 408, 429, 500, 502...599:
+            response.body.cancel()
+            throw response.registryError(of: registry)
+        default:
+            // 416: it is shorter. 400, 501 and others: it may not like ranges.
+            response.body.cancel()
+            return nil
+        }
+    }
+
     /// The blob's size, if anybody tells: headers and descriptors have to agree (INT-11).
     func expectedSize(
         _ response: UpstreamResponse, _ name: RepositoryName, _ digest: Digest
     ) throws(RegistryError) -> Int64? {
         let described = content.describedSize(scope, name, digest)
-        let announced = response.contentLength
+        let announced =
+            response.status == 206 ? response.contentRange?.total : response.contentLength
         if let described, let announced, described != announced {
             response.body.cancel()
             throw .corrupt(registry: registry, "\(announced) bytes instead of \(described)")

@@ -34,7 +34,7 @@ actor BlobFetch {
         var proxy: String { scope.repository }
     }
 
-    private enum End {
+    enum End {
         case committed
         case failed(RegistryError)
         case mismatch
@@ -42,12 +42,12 @@ actor BlobFetch {
     }
 
     let opened = Promise<Fetched<Opened>>()
-    private let source: Source
-    private let name: RepositoryName
-    private let digest: Digest
+    let source: Source
+    let name: RepositoryName
+    let digest: Digest
     private var idleSince: Instant?
     /// `Cache-Status` of the answer: what caches further up did.
-    private(set) var parent: String?
+    var parent: String?
     /// Names besides its own that may show the blob when it is proved.
     private var names: [RepositoryName] = []
     private var isLinked = false
@@ -91,6 +91,11 @@ actor BlobFetch {
     private func transfer() async -> End {
         if source.content.hasOutgrown(digest) { return .noRoom }
         do throws(RegistryError) {
+            if let offset = source.content.store.leftover(of: digest) {
+                if let end = try await goOn(from: offset) { return end }
+                // Not what the upstream has: from the beginning then.
+                await source.content.store.dropLeftover(of: digest)
+            }
             let response = try await source.ask(name, digest)
             let size = try source.expectedSize(response, name, digest)
             parent = response.cacheStatus
@@ -112,7 +117,7 @@ actor BlobFetch {
     }
 
     /// Storing failed: the pull goes on without being kept.
-    private func unkept(_ error: StoreError) -> End {
+    func unkept(_ error: StoreError) -> End {
         source.content.logger.log(
             .warn, "not kept",
             [
@@ -140,11 +145,17 @@ actor BlobFetch {
 
     // MARK: - Receiving
 
-    private func receive(
-        _ response: UpstreamResponse, into writer: BlobWriter, size: Int64?
+    func receive(
+        _ response: UpstreamResponse, into writer: BlobWriter, size: Int64?, skip: Int64 = 0
     ) async -> End {
         do throws(TransferError) {
-            try await receiveAll(response, into: writer, size: size)
+            do throws(StoreError) {
+                try await writer.rehash()
+            } catch {
+                response.body.cancel()
+                throw .store(error)
+            }
+            try await receiveAll(response, into: writer, size: size, skip: skip)
         } catch {
             await noteShown(by: writer, error)
             await writer.abandon()
@@ -207,10 +218,10 @@ actor BlobFetch {
 
     /// Receives to the end, resuming after interruptions with the hash state kept (UP-4).
     private func receiveAll(
-        _ first: UpstreamResponse, into writer: BlobWriter, size: Int64?
+        _ first: UpstreamResponse, into writer: BlobWriter, size: Int64?, skip: Int64
     ) async throws(TransferError) {
         var response = first
-        var skip: Int64 = 0
+        var skip = skip
         var resumes = 0
         while true {
             let interruption = try await drain(response, into: writer, size: size, skip: skip)
@@ -339,6 +350,11 @@ actor BlobFetch {
             guard let range = response.contentRange, range.first == offset,
                 range.total == nil || size == nil || range.total == size
             else { break }
+            if let etag, let now = response.etag, etag != now {
+                // In spite of If-Range: these are not the bytes that the first ones belong to.
+                response.body.cancel()
+                return .failure(.final(.corrupt(registry: source.registry, "changed meanwhile")))
+            }
             return .success((response, 0))
         case 416 where size == nil && offset > 0:
             response.body.cancel()

@@ -131,6 +131,7 @@ extension BlobStore {
             start = end
         }
         await removeLitter()
+        await expireLeftovers()
     }
 
     /// Bounds the pages that one transaction writes, see `IndexFiles`.
@@ -154,6 +155,7 @@ extension BlobStore {
             } else {
                 ledger.noteStray(digest, disk: piece.reservation.bytes)
             }
+            ledger.noteUnlinked(piece.reservation.written)
             piece.reservation.release()
             files.removeGrowing(piece.name)
             files.removeWriter(digest)

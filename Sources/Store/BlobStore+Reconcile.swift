@@ -12,12 +12,13 @@ import Synchronization
 /// shard is one short job, each unknown file is hashed in slices.
 extension BlobStore {
     /// How much of an unknown file is hashed per job.
-    private static let sliceBytes = 4 << 20
+    private static let sliceBytes = Int(BlobWriter.sliceBytes)
 
     /// Compares every file with the index, once; the daemon runs it after it is ready.
     package func reconcile() async {
         await trim()
         await settlePending()
+        try? await announceLeftovers()
         for algorithm in Digest.Algorithm.allCases {
             for first in UInt8.min...UInt8.max {
                 await reconcile(algorithm, first)
@@ -48,11 +49,11 @@ extension BlobStore {
         }
         guard let differences else { return }
         for name in differences.foreign {
-            // Written now, or left by a crash that took the index's last rows with it.
-            if let growing = GrowingName(parsing: name, algorithm), files.isGrowing(growing) {
-                continue
+            if let growing = GrowingName(parsing: name, algorithm) {
+                await takeInLate(growing)
+            } else {
+                await removeForeign(name, shard)
             }
-            await removeForeign(name, shard)
         }
         for digest in differences.unknown { await adopt(digest) }
         for digest in differences.missing {
@@ -107,7 +108,8 @@ extension BlobStore {
                     try await removeStray(digest)
                 }
             }
-            try await indexed { index throws(IndexError) in try await index.settle([digest]) }
+            if stray != nil { await dropLeftover(of: digest) }
+            await settleUnwritten([digest])
             ledger.settleStray(digest)
         } catch {
             // Stays counted and pending; the next start looks at it again.

@@ -14,24 +14,53 @@ extension BlobStore {
     /// Makes a writer after reserving for `size` bytes, or a first step if that is unknown.
     ///
     /// Evicts if needed; `.full` if that does not help. `digest`'s own image is never evicted for
-    /// it, nor is anything being read or written.
-    package func writer(for digest: Digest, size: Int64?) async throws(StoreError) -> BlobWriter {
-        let expected = size ?? BlobWriter.firstStep
+    /// it, nor is anything being read or written. With `continues` what an earlier run left is gone
+    /// on with, see `BlobWriter.leftover`; without, it is dropped.
+    package func writer(
+        for digest: Digest, size: Int64?, continues: Bool = false
+    ) async throws(StoreError) -> BlobWriter {
+        if !continues { await dropLeftover(of: digest) }
+        let held = leftovers[digest]?.size ?? 0
+        let expected = size ?? held.addingReportingOverflow(BlobWriter.firstStep).partialValue
         guard let bytes = SpaceLedger.charge(for: expected) else { throw StoreError.full }
         await refreshFileSystem(force: false)
         await gate.enter()
         defer { gate.leave() }
-        let reservation: Reservation
-        if let taken = ledger.tryReserve(bytes) {
-            reservation = taken
-        } else {
-            reservation = try await makeRoom(for: bytes, keeping: digest)
+        let leftover = takeOver(digest)
+        do throws(StoreError) {
+            let reservation: Reservation
+            if let taken = ledger.tryReserve(bytes) {
+                reservation = taken
+            } else {
+                reservation = try await makeRoom(for: bytes, keeping: digest)
+            }
+            return try await makeWriter(digest, size, leftover, reservation)
+        } catch {
+            if let leftover {
+                ledger.noteLeftover(leftover.disk, isUnlinked: false)
+                files.removeGrowing(leftover.name)
+                await drop([leftover])
+            }
+            throw error
         }
-        return try await makeWriter(digest, size, reservation)
+    }
+
+    /// The leftover of `digest`, which counts as written from now on.
+    private func takeOver(_ digest: Digest) -> Leftovers.Leftover? {
+        guard let found = leftovers[digest] else { return nil }
+        // First this: what looks for leftovers knows it by one or the other.
+        files.addGrowing(found.name)
+        guard let leftover = leftovers.take(digest) else {
+            files.removeGrowing(found.name)
+            return nil
+        }
+        ledger.noteLeftover(-leftover.disk, isUnlinked: false)
+        return leftover
     }
 
     private func makeWriter(
-        _ digest: Digest, _ size: Int64?, _ reservation: Reservation
+        _ digest: Digest, _ size: Int64?, _ leftover: Leftovers.Leftover?,
+        _ reservation: Reservation
     ) async throws(StoreError) -> BlobWriter {
         files.addWriter(digest)
         do throws(StoreError) {
@@ -40,11 +69,13 @@ extension BlobStore {
                 try await index.announce(digest, disk: reservation.bytes)
             }
             return try await run { [self] layout throws(Errno) in
-                let (name, file) = try makeGrowing(digest, size)
+                let (name, file) = try openGrowing(leftover, digest, size)
+                let usable = leftover?.usable ?? 0
+                reservation.noteWritten(upTo: usable)
                 if try preallocate(file.fd, size, name) {
                     reservation.noteWritten(upTo: size ?? 0)
                 }
-                return BlobWriter(self, name, file, size, reservation)
+                return BlobWriter(self, name, file, size, reservation, leftover: usable)
             }
         } catch {
             files.removeWriter(digest)
@@ -71,6 +102,14 @@ extension BlobStore {
         }
     }
 
+    private func openGrowing(
+        _ leftover: Leftovers.Leftover?, _ digest: Digest, _ size: Int64?
+    ) throws(Errno) -> (GrowingName, GrowingFile) {
+        guard let leftover else { return try makeGrowing(digest, size) }
+        let descriptor = try layout.openLeftover(leftover.name, usable: leftover.usable)
+        return (leftover.name, GrowingFile(growing: descriptor, total: size))
+    }
+
     /// Makes the file system keep its word too; false where it cannot, so that writing finds out.
     ///
     /// No ENOSPC half-way then, and nothing taken ahead of what is written, as XFS would.
@@ -93,9 +132,9 @@ extension BlobStore {
     ///
     /// Asked on the index thread: whoever begins to write later announces it after that.
     func settleUnwritten(_ digests: [Digest]) async {
-        let files = self.files
+        guard !digests.isEmpty else { return }
         // Rows that stay are looked at by the next start.
-        try? await index.settle(digests) { !files.isWritten($0) }
+        try? await index.settle(digests) { !self.isUnfinished($0) }
     }
 
     /// Adds `bytes` to a reservation, evicting if needed.
@@ -126,6 +165,7 @@ extension BlobStore {
         for bytes: Int64, keeping digest: Digest?
     ) async throws(StoreError) -> Reservation {
         await refreshFileSystem(force: true)
+        await dropLeftovers(for: bytes)
         await flushRecency()
         let own = digest.map { [$0] } ?? []
         // An image too large for the store must not cost all others before that shows.
@@ -136,12 +176,22 @@ extension BlobStore {
         for kept in [own + files.written, own] {
             while true {
                 if let taken = ledger.tryReserve(bytes) { return taken }
+                if ledger.shortfall(for: bytes) == 0, let time = ledger.coolingTime, let loop {
+                    await loop.pause(for: time)
+                    continue
+                }
                 let part = kept.count > own.count || files.written.isEmpty ? Self.lowMark : 1
                 let shortfall = ledger.shortfall(for: bytes, below: part)
                 guard try await evict(shortfall, keeping: kept) else { break }
             }
         }
         throw StoreError.full
+    }
+
+    /// How long the space of unlinked files is kept back in a store of `blobs`: longer than it
+    /// takes to add all of them up.
+    static func coolingTime(_ blobs: Int) -> Duration {
+        .microseconds(min(100_000 + blobs * 10, 1_000_000))
     }
 
     /// Evicts up to a batch; false if nothing could go.

@@ -23,10 +23,14 @@ package final class BlobStore: Sendable {
     let layout: StoreLayout
     let workers: WorkerPool
     let clock: LoopClock
+    /// Where the store waits, if it ever has to.
+    let loop: EventLoop?
     let marks: RecencyMarks
     let files: OpenFiles
+    let leftovers = Leftovers()
     let gate = Gate()
     let commits = CommitCount()
+    private let closing = Atomic(false)
     let litter = Mutex<[Litter]>([])
     let report: @Sendable (StoreEvent) -> Void
 
@@ -41,22 +45,24 @@ package final class BlobStore: Sendable {
     /// Blocks, for the start only, in bounded time (DUR-5); `reconcile()` does the rest in the
     /// background.
     ///
-    /// `workers` run what blocks, `indexThread` (a pool of one) is SQLite's writer. `report` may be
+    /// `workers` run what blocks, `indexThread` (a pool of one) is SQLite's writer. On `loop` it
+    /// waits until freed space may be given out; without one it does not wait. `report` may be
     /// called on any thread. Throws `.locked` if another instance has the store (DUR-8).
     package static func open(
         root: String, limits: StoreLimits, workers: WorkerPool, indexThread: WorkerPool,
-        clock: LoopClock, report: @escaping @Sendable (StoreEvent) -> Void = { _ in }
+        clock: LoopClock, loop: EventLoop? = nil,
+        report: @escaping @Sendable (StoreEvent) -> Void = { _ in }
     ) throws(StoreError) -> BlobStore {
         let layout = try StoreLayout(path: root)
         let start = try StoreStart(layout, limits, indexThread, clock)
-        let store = BlobStore(layout, start, limits, workers, clock, report)
+        let store = BlobStore(layout, start, limits, workers, clock, loop, report)
         try store.takeStock(start)
         return store
     }
 
     private init(
         _ layout: StoreLayout, _ start: StoreStart, _ limits: StoreLimits,
-        _ workers: WorkerPool, _ clock: LoopClock,
+        _ workers: WorkerPool, _ clock: LoopClock, _ loop: EventLoop?,
         _ report: @escaping @Sendable (StoreEvent) -> Void
     ) {
         let index = start.index
@@ -64,9 +70,12 @@ package final class BlobStore: Sendable {
         self.layout = layout
         self.workers = workers
         self.clock = clock
+        self.loop = loop
         self.report = report
         ledger = SpaceLedger(
-            maxSize: start.maxSize, minFree: start.minFree, footprint: { index.footprint })
+            maxSize: start.maxSize, minFree: start.minFree,
+            cooling: loop.map { _ in .init(clock: clock) { Self.coolingTime(index.totals.blobs) } },
+            footprint: { index.footprint })
         marks = RecencyMarks(clock: clock, newest: start.newestUse)
         files = OpenFiles(idleMax: limits.openFilesMax)
     }
@@ -75,17 +84,17 @@ package final class BlobStore: Sendable {
     /// store.
     ///
     /// Whoever has a whole body finds it again after the restart. Writers that have not come to
-    /// their end by now fail when they do; their files are removed.
+    /// their end by now fail; their files are left for the next run to go on with.
     package func close() async {
         await commits.drained()
         await flushRecency()
-        let growing = files.growing
-        try? await run { layout throws(Errno) in
-            for name in growing { try layout.unlinkGrowing(name) }
-        }
+        closing.store(true, ordering: .sequentiallyConsistent)
         await index.close()
         layout.unlock()
     }
+
+    /// Whether nothing is to be written or removed any more.
+    var isClosed: Bool { closing.load(ordering: .sequentiallyConsistent) }
 
     /// Takes new limits into force; what is over them is evicted by the next `reconcile()` or
     /// reservation.

@@ -28,7 +28,7 @@ package final class BlobWriter: Sendable {
         package let digest: Digest
     }
 
-    private struct State: ~Copyable {
+    struct State: ~Copyable {
         var hash: StreamingHash
         var written: Int64 = 0
         var total: Int64?
@@ -37,6 +37,7 @@ package final class BlobWriter: Sendable {
         var expected: [Prefix] = []
         /// What came in the place of an expected prefix.
         var wrong: StoreError?
+        var isPublished = false
         /// Whether the index expects no file of this writer any more.
         var isSettled = false
         /// Whether the growing file could not be removed.
@@ -62,15 +63,19 @@ package final class BlobWriter: Sendable {
     /// What is written so far, for all who read while it grows.
     package let file: GrowingFile
 
-    private let store: BlobStore
+    /// How many bytes of an earlier run are in the file: first of all comes `rehash()`.
+    package let leftover: Int64
+
+    let store: BlobStore
     private let name: GrowingName
     private let reservation: Reservation
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     init(
         _ store: BlobStore, _ name: GrowingName, _ file: GrowingFile, _ total: Int64?,
-        _ reservation: Reservation
+        _ reservation: Reservation, leftover: Int64 = 0
     ) {
+        self.leftover = leftover
         self.store = store
         self.name = name
         self.file = file
@@ -142,6 +147,11 @@ package final class BlobWriter: Sendable {
             store.report(.failed(error))
             throw StoreError(error)
         }
+        try await show(upTo: end)
+    }
+
+    /// Lets readers have what was hashed, unless it is known to be wrong.
+    func show(upTo end: Int64) async throws(StoreError) {
         reservation.noteWritten(upTo: end)
         if let wrong = state.withLock({ $0.wrong }) {
             await breakOff()
@@ -153,7 +163,7 @@ package final class BlobWriter: Sendable {
     /// Checks the length and the space of the next `count` bytes; gives where they will end.
     private func admit(_ count: Int64) async throws(StoreError) -> Int64 {
         let (phase, written, total) = state.withLock { ($0.phase, $0.written, $0.total) }
-        guard phase == .writing else { throw StoreError.closed }
+        guard phase == .writing, !store.isClosed else { throw StoreError.closed }
         let end = written + count
         if let total, end > total {
             await breakOff()
@@ -287,13 +297,16 @@ package final class BlobWriter: Sendable {
         do throws(StoreError) {
             let added = try await store.indexed { index throws(IndexError) in
                 try await index.record(blob: digest, size: size, disk: disk, stamp: stamp) {
-                    let isAlone = self.store.files.isWrittenOnce(digest)
+                    let isAlone =
+                        self.store.files.isWrittenOnce(digest)
+                        && self.store.leftovers[digest] == nil
                     self.state.withLock { $0.isSettled = isAlone }
                     return isAlone
                 }
             }
             store.ledger.commit(added)
             store.ledger.settleStray(digest)
+            state.withLock { $0.isPublished = true }
         } catch {
             // Published but unknown: not kept. If this fails too it is still listed as pending.
             if (try? store.index.blob(digest)) == .some(nil) {
@@ -303,7 +316,7 @@ package final class BlobWriter: Sendable {
         }
     }
 
-    private func breakOff() async {
+    func breakOff() async {
         let wasWriting = state.withLock { state in
             defer { if state.phase == .writing { state.phase = .broken } }
             return state.phase == .writing
@@ -319,6 +332,8 @@ package final class BlobWriter: Sendable {
     private func remove(
         _ unlink: @escaping @Sendable (StoreLayout) throws(Errno) -> Void
     ) async {
+        // What was not brought to its end is for the next run to go on with.
+        if store.isClosed { return }
         do throws(StoreError) {
             try await store.run(unlink)
         } catch {
@@ -328,13 +343,14 @@ package final class BlobWriter: Sendable {
     }
 
     private func end() async {
-        let (isSettled, isStuck) = state.withLock { state in
+        let (isPublished, isSettled, isStuck) = state.withLock { state in
             state.phase = .ended
-            return (state.isSettled, state.isStuck)
+            return (state.isPublished, state.isSettled, state.isStuck)
         }
         store.ledger.setDirectories(store.layout.directoryBytes)
         // Still there, and still counted, until the next start looks at it again.
         if isStuck { store.ledger.noteStray(digest, disk: reservation.bytes) }
+        if !isPublished { store.ledger.noteUnlinked(reservation.written) }
         reservation.release()
         store.files.removeGrowing(name)
         store.files.removeWriter(digest)

@@ -27,19 +27,37 @@ package final class SpaceLedger: Sendable {
         var others: Int64 = 0
         var strays: [Digest: Int64] = [:]
         var straysBytes: Int64 = 0
+        var leftovers: Int64 = 0
         var reserved: Int64 = 0
         var unwritten: Int64 = 0
+        /// Unlinked a moment ago, oldest first.
+        var cooling: [(bytes: Int64, until: Instant)] = []
+        var coolingBytes: Int64 = 0
 
-        var used: Int64 { committed + directories + others + straysBytes + reserved }
+        /// Without what was unlinked a moment ago.
+        var used: Int64 {
+            committed + directories + others + straysBytes + leftovers + reserved
+        }
         var capacity: Int64 { min(maxSize, freeCapacity) }
     }
 
+    /// How long the space of unlinked files is kept back.
+    package struct Cooling: Sendable {
+        package let clock: LoopClock
+        package let time: @Sendable () -> Duration
+    }
+
     private let footprint: @Sendable () -> Int64
+    private let cooling: Cooling?
     private let state: Mutex<State>
 
     /// `footprint` is asked for what the index takes, each time it matters.
-    package init(maxSize: Int64, minFree: Int64, footprint: @escaping @Sendable () -> Int64) {
+    package init(
+        maxSize: Int64, minFree: Int64, cooling: Cooling? = nil,
+        footprint: @escaping @Sendable () -> Int64
+    ) {
         self.footprint = footprint
+        self.cooling = cooling
         state = Mutex(State(maxSize: maxSize, minFree: minFree))
     }
 
@@ -69,8 +87,11 @@ package final class SpaceLedger: Sendable {
 
     private func take(_ bytes: Int64) -> Bool {
         let index = footprint()
+        let now = cooling?.clock.now
         return state.withLock { state in
-            let (wanted, overflow) = bytes.addingReportingOverflow(state.used + index)
+            Self.cool(&state, at: now)
+            let used = state.used + state.coolingBytes + index
+            let (wanted, overflow) = bytes.addingReportingOverflow(used)
             guard bytes >= 0, !overflow, wanted <= state.capacity else { return false }
             state.reserved += bytes
             state.unwritten += bytes
@@ -104,6 +125,37 @@ package final class SpaceLedger: Sendable {
         }
     }
 
+    // MARK: - Space that is free but not given out yet
+
+    /// Keeps space of an unlinked file back for a while.
+    ///
+    /// Who adds up the store's files (`du`) may have seen that file, and will see the one that
+    /// takes its place: the sum must not be over the limit all the same.
+    private func keepBack(_ bytes: Int64, _ state: inout State, _ cooling: Cooling) {
+        guard bytes > 0 else { return }
+        state.cooling.append((bytes, cooling.clock.now + cooling.time()))
+        state.coolingBytes += bytes
+    }
+
+    private static func cool(_ state: inout State, at now: Instant?) {
+        guard let now, let first = state.cooling.first, first.until <= now else { return }
+        let warm = state.cooling.firstIndex { $0.until > now } ?? state.cooling.count
+        state.coolingBytes -= state.cooling[..<warm].reduce(0) { $0 + $1.bytes }
+        state.cooling.removeFirst(warm)
+    }
+
+    /// How long it takes until more can be reserved without evicting; nil if it never will.
+    package var coolingTime: Duration? {
+        guard let now = cooling?.clock.now else { return nil }
+        return state.withLock { state in state.cooling.first.map { max(.zero, $0.until - now) } }
+    }
+
+    /// Says that a growing file of up to `bytes` was unlinked, before its reservation is released.
+    func noteUnlinked(_ bytes: Int64) {
+        guard let cooling else { return }
+        state.withLock { keepBack(bytes, &$0, cooling) }
+    }
+
     func noteWritten(_ bytes: Int64) {
         state.withLock { $0.unwritten -= bytes }
     }
@@ -112,7 +164,10 @@ package final class SpaceLedger: Sendable {
 
     /// Counts published files in (positive) or unlinked ones out (negative).
     package func commit(_ disk: Int64) {
-        state.withLock { $0.committed += disk }
+        state.withLock { state in
+            state.committed += disk
+            if disk < 0, let cooling { keepBack(-disk, &state, cooling) }
+        }
     }
 
     package func setDirectories(_ disk: Int64) {
@@ -122,6 +177,14 @@ package final class SpaceLedger: Sendable {
     /// Counts what else lies in the root: a set-aside index, foreign files.
     package func setOthers(_ disk: Int64) {
         state.withLock { $0.others = disk }
+    }
+
+    /// Counts growing files of an earlier run in, or out (negative).
+    func noteLeftover(_ disk: Int64, isUnlinked: Bool) {
+        state.withLock { state in
+            state.leftovers += disk
+            if isUnlinked, let cooling { keepBack(-disk, &state, cooling) }
+        }
     }
 
     /// Counts a file that the index does not know, until it is settled.
@@ -201,6 +264,9 @@ package final class Reservation: Sendable {
 
     /// What is set aside, in bytes.
     package var bytes: Int64 { state.withLock { $0.bytes } }
+
+    /// How much of it is on the file system's account, in bytes.
+    var written: Int64 { state.withLock { $0.written } }
 
     fileprivate func grown(by bytes: Int64) {
         state.withLock { $0.bytes += bytes }

@@ -7,8 +7,10 @@ package enum StoreEvent: Sendable {
     case indexSetAside(name: String)
     /// The root could be read by others; that was put right (LOC-1).
     case permissionsFixed
-    /// Growing files of an earlier run were removed (DUR-5).
+    /// Growing files of an earlier run that are of no use were removed (DUR-5).
     case sweptPartial(files: Int)
+    /// Growing files of an earlier run are kept for the next fetch to go on with.
+    case keptPartial(files: Int, bytes: Int64)
     /// Images were evicted; `idleSeconds` is how long the newest of them had gone unused.
     case evicted(objects: Int, bytes: Int64, idleSeconds: Int64)
     /// A file that the index knew was missing or of the wrong size and is forgotten (INT-10).

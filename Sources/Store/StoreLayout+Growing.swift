@@ -25,6 +25,28 @@ extension StoreLayout {
         try System.openat(root.raw, name.path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
     }
 
+    /// Opens a growing file of an earlier run, to go on with it after its first `usable` bytes.
+    func openLeftover(
+        _ name: GrowingName, usable: Int64
+    ) throws(Errno) -> FileDescriptor {
+        let descriptor = try System.openat(root.raw, name.path, O_RDWR)
+        try System.ftruncate(descriptor.raw, usable)
+        return descriptor
+    }
+
+    /// A growing file of an earlier run; nil if it is not there.
+    func leftover(_ name: GrowingName) throws(Errno) -> Leftovers.Leftover? {
+        do throws(Errno) {
+            let status = try System.fstatat(root.raw, name.path)
+            return Leftovers.Leftover(
+                name: name, size: Int64(status.st_size), disk: Int64(status.st_blocks) * 512,
+                writtenAt: Int64(status.st_mtim.tv_sec))
+        } catch {
+            if error.isMissing { return nil }
+            throw error
+        }
+    }
+
     /// Removes a growing file; harmless if it is gone.
     func unlinkGrowing(_ name: GrowingName) throws(Errno) {
         do throws(Errno) {

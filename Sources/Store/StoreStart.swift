@@ -43,6 +43,11 @@ extension BlobStore {
             ledger.commit(index.totals.disk)
             let swept = try layout.removeFormerPartial() + sweep(all: start.index.setAside != nil)
             if swept > 0 { report(.sweptPartial(files: swept)) }
+            let kept = leftovers.all
+            if !kept.isEmpty {
+                report(
+                    .keptPartial(files: kept.count, bytes: kept.reduce(0) { $0 + $1.size }))
+            }
             ledger.setOthers(try layout.measureAll())
             ledger.setDirectories(layout.directoryBytes)
             ledger.noteFileSystem(available: try layout.fileSystem().available, at: clock.now)
@@ -51,8 +56,8 @@ extension BlobStore {
         }
     }
 
-    /// Removes growing files and counts files that the index does not know; gives how many of the
-    /// former there were.
+    /// Counts files that the index does not know, growing ones among them, and removes those of the
+    /// latter that are of no use; gives how many these were.
     ///
     /// Looks where a crash may have left some, or everywhere when the index is a new one. What a
     /// power cut took from the index with its last rows is found by `reconcile()`.
@@ -77,8 +82,8 @@ extension BlobStore {
         var swept = 0
         for name in try layout.names(inShard: StoreLayout.shard(algorithm, first)) {
             if let growing = GrowingName(parsing: name, algorithm) {
-                try layout.unlinkGrowing(growing)
-                swept += 1
+                let known = leftovers[growing.digest] != nil
+                if try !takeIn(growing) || known { swept += 1 }
             } else if let digest = Digest(parsing: "\(algorithm.name):\(name)"),
                 (try? index.blob(digest)) == .some(nil), let status = try? layout.status(digest)
             {

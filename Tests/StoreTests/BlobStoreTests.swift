@@ -109,12 +109,12 @@ struct BlobStoreTests {
             _ = await writer.file.progress(beyond: (1 << 20) + 1)
             await fixture.store.close()
             #expect(try await finished == 1 << 20)
-            #expect(fixture.growing.isEmpty)
             await unfinished.abandon()
         }
         let fixture = try StoreFixture(directory)
         #expect(await fixture.read(content) == content.bytes)
-        #expect(fixture.events.swept == 0)
+        // The other one had no byte yet.
+        #expect(fixture.events.swept == 1)
     }
 
     @Test func wholeFilesTheIndexLost_areTakenInAgain_andBrokenOnesRemoved() async throws {

@@ -36,20 +36,6 @@ struct GrowingFileNameTests {
         #expect(GrowingName(parsing: "\(hex).17", .sha512) == nil)
     }
 
-    @Test func aWriterThatWasKilled_isSweptByTheNextStart() async throws {
-        let directory = try TemporaryDirectory()
-        do {
-            let fixture = try StoreFixture(directory)
-            let writer = try await fixture.store.writer(for: content.digest, size: 100_000)
-            try await StoreFixture.append(Array(content.bytes[..<5000]), to: writer)
-        }
-        let fixture = try StoreFixture(directory)
-        #expect(fixture.events.swept == 1)
-        #expect(fixture.files.isEmpty)
-        await fixture.store.reconcile()
-        #expect(try fixture.store.index.pending().isEmpty)
-    }
-
     @Test func theSecondWriterOfADigest_isSweptEvenIfTheFirstCameToItsEnd() async throws {
         let directory = try TemporaryDirectory()
         do {

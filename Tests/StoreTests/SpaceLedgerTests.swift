@@ -18,6 +18,31 @@ struct SpaceLedgerTests {
         #expect(ledger.tryReserve(90) != nil)
     }
 
+    @Test func theSpaceOfAnUnlinkedFile_isKeptBackForAWhile() {
+        // Who adds up the files meanwhile may have seen it, and must not see another in its place.
+        let clock = ManualClock()
+        let ledger = SpaceLedger(
+            maxSize: 100, minFree: 0,
+            cooling: .init(clock: .manual(clock)) { .milliseconds(200) }, footprint: { 0 })
+        ledger.commit(100)
+        #expect(ledger.coolingTime == nil)
+        ledger.commit(-40)
+        #expect(ledger.tryReserve(1) == nil)
+        // No reason to unlink more.
+        #expect(ledger.shortfall(for: 40) == 0)
+        #expect(ledger.snapshot.used == 60)
+        clock.advance(by: .milliseconds(150))
+        ledger.commit(-10)
+        #expect(ledger.coolingTime == .milliseconds(50))
+        clock.advance(by: .milliseconds(50))
+        #expect(ledger.tryReserve(41) == nil)
+        #expect(ledger.tryReserve(40) != nil)
+        #expect(ledger.coolingTime == .milliseconds(150))
+        clock.advance(by: .milliseconds(150))
+        #expect(ledger.tryReserve(50) != nil)
+        #expect(ledger.coolingTime == nil)
+    }
+
     @Test func whatIsPromisedButNotWritten_doesNotEatIntoMinFree() {
         // DUR-6
         let ledger = SpaceLedger(maxSize: 1000, minFree: 50, footprint: { 0 })
