@@ -20,8 +20,18 @@ actor ManifestFetches {
     private let upstream: any UpstreamClient
     private let content: Content
     private let vouching: Vouching
-    private var running: [Key: Promise<Fetched<ManifestAnswer>>] = [:]
+    private var running: [Key: Running] = [:]
     private var negative = NegativeCache<Key>()
+    private var patience = Patience()
+    private var staleLoggedAt: Instant?
+
+    /// A fetch under way.
+    private struct Running {
+        let result = Promise<Fetched<ManifestAnswer>>()
+        /// The upstream has said whether the tag is what it was, or the fetch is over.
+        let spoken = Promise<Void>()
+        let started: Instant
+    }
 
     init(_ source: BlobFetch.Source, _ vouching: Vouching) {
         scope = source.scope
@@ -41,14 +51,19 @@ actor ManifestFetches {
 
     /// The manifest of a reference that is not fresh locally; joins a fetch under way.
     ///
-    /// When that takes longer than `bound`, a known tag is served stale and the fetch goes on.
+    /// When that takes longer than `bound`, or when the upstream is silent for longer than it
+    /// usually is, a known tag is served stale and the fetch goes on (UP-6, P8).
     func resolve(_ key: Key, within bound: Duration) async -> Fetched<ManifestAnswer> {
+        let deadline = content.loop.now + bound
+        let row = servableRow(key)
         let joined = running[key]
-        let promise = joined ?? start(key)
-        guard let answer = await promise.value(within: bound, on: content.loop) else {
-            let error = RegistryError.timedOut(registry: registry)
-            guard case .tag(let tag) = key.reference else { return .failure(error) }
-            return await stale(content.tag(scope, key.name, tag), after: error)
+        let fetch = joined ?? start(key)
+        if let row, !(await hasSpoken(fetch, within: bound)) {
+            return await stale(row, after: .timedOut(registry: registry))
+        }
+        let left = deadline - content.loop.now
+        guard let answer = await fetch.result.value(within: left, on: content.loop) else {
+            return await stale(row, after: .timedOut(registry: registry))
         }
         guard joined != nil else { return answer }
         return answer.map { answer in
@@ -58,21 +73,43 @@ actor ManifestFetches {
         }
     }
 
-    private func start(_ key: Key) -> Promise<Fetched<ManifestAnswer>> {
-        let promise = Promise<Fetched<ManifestAnswer>>()
-        running[key] = promise
-        content.loop.spawn { [self] in
-            let result = await fetch(key)
-            await finish(key, promise, result)
-        }
-        return promise
+    /// The tag's row, if it may be served as it was when the upstream does not answer.
+    private func servableRow(_ key: Key) -> TagRow? {
+        guard case .tag(let tag) = key.reference, believed(key) == nil,
+            let row = content.tag(scope, key.name, tag), isServable(row)
+        else { return nil }
+        return row
     }
 
-    private func finish(
-        _ key: Key, _ promise: Promise<Fetched<ManifestAnswer>>, _ result: Fetched<ManifestAnswer>
-    ) {
+    private func hasSpoken(_ fetch: Running, within bound: Duration) async -> Bool {
+        let wait = min(patience.wait(at: content.loop.now), bound)
+        guard wait > .zero else { return fetch.spoken.current != nil }
+        if await fetch.spoken.value(within: wait, on: content.loop) != nil { return true }
+        patience.ranOut(at: content.loop.now)
+        return false
+    }
+
+    private func start(_ key: Key) -> Running {
+        let fetch = Running(started: content.loop.now)
+        running[key] = fetch
+        content.loop.spawn { [self] in
+            let result = await self.fetch(key)
+            await finish(key, fetch, result)
+        }
+        return fetch
+    }
+
+    private func finish(_ key: Key, _ fetch: Running, _ result: Fetched<ManifestAnswer>) {
         running[key] = nil
-        promise.fulfil(result)
+        fetch.result.fulfil(result)
+        fetch.spoken.fulfil(())
+    }
+
+    /// The upstream has answered about a tag.
+    private func heard(_ key: Key) {
+        guard let fetch = running[key] else { return }
+        patience.heard(after: content.loop.now - fetch.started)
+        fetch.spoken.fulfil(())
     }
 
     // MARK: - One fetch
@@ -155,11 +192,15 @@ actor ManifestFetches {
     private func revalidate(
         _ key: Key, _ tag: Tag, _ row: TagRow
     ) async throws(RegistryError) -> ManifestAnswer? {
-        let response = try await send(UpstreamRequest(.head, .manifest(key.name, key.reference)))
+        var request = UpstreamRequest(.head, .manifest(key.name, key.reference))
+        request.mayBeRepeated = !isServable(row)
+        let response = try await send(request)
         response.body.cancel()
         switch response.status {
-        case 200: break
-        case 401, 403, 405, 501: return nil  // HEAD refused: GET decides (UP-9).
+        case 200: heard(key)
+        case 401, 403, 405, 501:
+            heard(key)
+            return nil  // HEAD refused: GET decides (UP-9).
         default: throw response.registryError(of: registry)
         }
         guard let digest = response.digest else { return nil }
@@ -206,8 +247,12 @@ actor ManifestFetches {
             return .failure(error)
         }
         let age = age(of: row)
+        // Once a second is enough to know.
+        let now = content.loop.now
+        let isNews = staleLoggedAt.map { now - $0 >= .seconds(1) } ?? true
+        if isNews { staleLoggedAt = now }
         content.logger.log(
-            .warn, "served stale",
+            isNews ? .warn : .debug, "served stale",
             [
                 "repo": .string(proxy), "digest": .string("\(row.digest)"),
                 "reason": .string(error.reason), "age": .string("\(age)s"),
@@ -240,6 +285,7 @@ actor ManifestFetches {
 
     private func noteFailure(_ error: RegistryError, _ key: Key) {
         let now = content.loop.now
+        if error.isTrouble { patience.failed(at: now) }
         switch error {
         case .notFound:
             let isTag = if case .tag = key.reference { true } else { false }

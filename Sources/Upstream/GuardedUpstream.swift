@@ -66,7 +66,7 @@ package actor GuardedUpstream: UpstreamClient {
         budget.earn()
         var result = try await attempt(request, object)
         var retries = 0
-        while result.isWorthRetrying, retries < limits.retriesMax {
+        while request.mayBeRepeated, result.isWorthRetrying, retries < limits.retriesMax {
             let pause = jitter(retries)
             guard loop.now + pause - started <= limits.patience, budget.spend(at: loop.now) else {
                 break

@@ -29,6 +29,9 @@ package struct UpstreamRequest: Sendable {
     /// Whether there is an older answer to do with: such a pull is not sent while the upstream has
     /// few left (Docker Hub counts GETs of manifests).
     package var isDispensable = false
+    /// Whether it is worth a client's while to ask again after a failure (UP-8); not when there is
+    /// an older answer to do with.
+    package var mayBeRepeated = true
     /// When headers or an error are due at the latest; nil for the client's own bound (UP-2).
     package var deadline: Instant?
 
