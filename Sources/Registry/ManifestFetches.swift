@@ -14,11 +14,7 @@ actor ManifestFetches {
         let reference: Reference
     }
 
-    private let scope: Scope
-    private let registry: String
-    private let policy: ProxyPolicy
-    private let upstream: any UpstreamClient
-    private let content: Content
+    private let source: BlobFetch.Source
     private let vouching: Vouching
     private var running: [Key: Running] = [:]
     private var negative = NegativeCache<Key>()
@@ -34,14 +30,14 @@ actor ManifestFetches {
     }
 
     init(_ source: BlobFetch.Source, _ vouching: Vouching) {
-        scope = source.scope
-        registry = source.registry
-        policy = source.policy
-        upstream = source.upstream
-        content = source.content
+        self.source = source
         self.vouching = vouching
     }
 
+    private nonisolated var scope: Scope { source.scope }
+    private nonisolated var registry: String { source.registry }
+    private nonisolated var policy: ProxyPolicy { source.policy }
+    private nonisolated var content: Content { source.content }
     /// The repository's name, for logs and metrics.
     private nonisolated var proxy: String { scope.repository }
 
@@ -133,7 +129,7 @@ actor ManifestFetches {
         if let believed = believed(key) { throw believed }
         do throws(RegistryError) {
             if let known = try await known(key.name, digest) { return known }
-            let download = try await downloadTwice(key, expecting: digest)
+            let download = try await source.manifest(key, expecting: digest)
             return await keep(download, key)
         } catch {
             noteFailure(error, key)
@@ -171,7 +167,7 @@ actor ManifestFetches {
             if let row, let answer = try await revalidate(key, tag, row) {
                 return .success(answer)
             }
-            let download = try await downloadTwice(
+            let download = try await source.manifest(
                 key, expecting: nil, isDispensable: isServable(row))
             let answer = await keep(download, key)
             await bind(key, tag, answer)
@@ -194,7 +190,7 @@ actor ManifestFetches {
     ) async throws(RegistryError) -> ManifestAnswer? {
         var request = UpstreamRequest(.head, .manifest(key.name, key.reference))
         request.mayBeRepeated = !isServable(row)
-        let response = try await send(request)
+        let response = try await source.send(request)
         response.body.cancel()
         switch response.status {
         case 200: heard(key)
@@ -221,9 +217,9 @@ actor ManifestFetches {
             return answer
         }
         let moved = Key(name: key.name, reference: .digest(digest))
-        let download: Download
+        let download: ManifestDownload
         do throws(RegistryError) {
-            download = try await downloadTwice(
+            download = try await source.manifest(
                 moved, expecting: digest, isDispensable: isServable(row))
         } catch .notFound {
             return nil  // Named but not to be had by its digest: the tag itself decides.
@@ -297,102 +293,8 @@ actor ManifestFetches {
         }
     }
 
-    private func send(
-        _ request: UpstreamRequest
-    ) async throws(RegistryError) -> UpstreamResponse {
-        do throws(UpstreamError) {
-            return try await upstream.send(request)
-        } catch {
-            throw error.registryError(of: registry)
-        }
-    }
-
-    private struct Download: Sendable {
-        let manifest: StoredManifest
-        let parsed: Manifest
-        /// `Cache-Status` of the answer.
-        let parent: String?
-    }
-
-    private enum DownloadError: Error {
-        case mismatch
-        case unreadable(ManifestError)
-    }
-
-    /// Fetches and verifies; bytes that fail are asked for once more (INT-2).
-    private func downloadTwice(
-        _ key: Key, expecting digest: Digest?, isDispensable: Bool = false
-    ) async throws(RegistryError) -> Download {
-        do throws(RegistryError) {
-            return try await download(key, expecting: digest, isDispensable: isDispensable)
-        } catch .corrupt(_, let text) {
-            content.logger.log(
-                .warn, "bad manifest",
-                ["repo": .string(proxy), "name": .string("\(key.name)"), "cause": .string(text)])
-            return try await download(key, expecting: digest, isDispensable: isDispensable)
-        }
-    }
-
-    private func download(
-        _ key: Key, expecting expected: Digest?, isDispensable: Bool
-    ) async throws(RegistryError) -> Download {
-        var request = UpstreamRequest(.get, .manifest(key.name, key.reference))
-        request.isDispensable = isDispensable
-        let response = try await send(request)
-        guard response.status == 200 else {
-            response.body.cancel()
-            throw response.registryError(of: registry)
-        }
-        let bytes: [UInt8]
-        do throws(UpstreamError) {
-            bytes = try await response.body.collect(limit: policy.manifestBytesMax)
-        } catch {
-            throw error.registryError(of: registry)
-        }
-        if let length = response.contentLength, length != Int64(bytes.count) {
-            throw .corrupt(registry: registry, "\(bytes.count) bytes instead of \(length)")
-        }
-        return try await verify(bytes, response, expecting: expected)
-    }
-
-    /// Compares every digest that was named with the bytes received (INT-2, INT-6, INT-8).
-    private func verify(
-        _ bytes: [UInt8], _ response: UpstreamResponse, expecting expected: Digest?
-    ) async throws(RegistryError) -> Download {
-        let (claimed, contentType) = (response.digest, response.contentType)
-        let parent = response.cacheStatus
-        // Hashing and parsing an index of 4 MiB takes a tenth of a second.
-        let checked = await content.workers.run { () -> Result<Download, DownloadError> in
-            let named = [expected, claimed].compactMap { $0 }
-            guard named.allSatisfy({ StreamingHash.digest(of: bytes, $0.algorithm) == $0 }) else {
-                return .failure(.mismatch)
-            }
-            let digest = named.first ?? StreamingHash.digest(of: bytes, .sha256)
-            do throws(ManifestError) {
-                let parsed = try Manifest.parse(bytes, contentType: contentType)
-                return .success(
-                    Download(
-                        manifest: StoredManifest(
-                            digest: digest, mediaType: parsed.mediaType, bytes: bytes),
-                        parsed: parsed, parent: parent))
-            } catch {
-                return .failure(.unreadable(error))
-            }
-        }
-        switch checked {
-        case .success(let download):
-            content.events.verified(proxy, true)
-            return download
-        case .failure(.mismatch):
-            content.events.verified(proxy, false)
-            throw .corrupt(registry: registry, "the manifest does not match its digest")
-        case .failure(.unreadable(let error)):
-            throw .corrupt(registry: registry, "not a manifest: \(error)")
-        }
-    }
-
     /// Stores a verified manifest; when it cannot be kept it is served all the same.
-    private func keep(_ download: Download, _ key: Key) async -> ManifestAnswer {
+    private func keep(_ download: ManifestDownload, _ key: Key) async -> ManifestAnswer {
         let kept = await content.keep(
             download.manifest, download.parsed, in: scope, key.name)
         if kept != nil { vouchBelow(download.manifest.digest, key.name) }

@@ -6,81 +6,9 @@ import Testing
 /// (P8, UP-6; issue 3, done when 5).
 @Suite("E65 outages", .realParts, .serialized)
 struct E65_OutageTests {
-    /// How the upstream is lost.
-    enum Outage: String, CaseIterable, Sendable {
-        case stopped, silent, dropping, limited, failing, badCertificate, noAddress
-    }
-
-    /// An upstream, a daemon that has pulled one image of it, and what goes with them.
-    private final class Scene {
-        let image = ImageFixture(seed: 65)
-        let upstream: LoopbackRegistry
-        let daemon: DaemonProcess
-        let puller: Puller
-        var hole: BlackHole?
-        var server: ChildProcess?
-
-        init() throws {
-            upstream = try LoopbackRegistry()
-            upstream.add(image, "library/a")
-            let table = """
-                [repositories."docker.io"]
-                type = "proxy"
-                upstream = "\(upstream.url)"
-                tag_ttl = "1s"
-                """
-            daemon = try DaemonProcess(DaemonConfiguration([table]))
-            puller = Puller(daemon, "/v2/docker.io/library/a")
-        }
-
-        func lose(_ outage: Outage) throws {
-            let port = upstream.registry.port
-            switch outage {
-            case .stopped: upstream.stop()
-            case .silent, .dropping:
-                upstream.stop()
-                hole = try BlackHole(outage == .silent ? .silent : .dropping, port: port)
-            case .limited:
-                upstream.inject(
-                    .status(429, headers: [("Retry-After", "60")]), on: "/v2/", method: nil)
-            case .failing: upstream.inject(.status(500), on: "/v2/", method: nil)
-            case .badCertificate: try move(to: "https://127.0.0.1:\(try startTLS(upstream))")
-            case .noAddress: try move(to: "http://registry.invalid:\(port)")
-            }
-        }
-
-        /// Gives the proxy another address, as an operator or a changed DNS record would.
-        private func move(to url: String) throws {
-            let text = try Files.text(daemon.configurationFile)
-            try Files.write(
-                daemon.configurationFile, Array(text.replacing(upstream.url, with: url).utf8))
-            daemon.child.signal(SIGHUP)
-            guard daemon.awaitLog("msg=reloaded") else { throw TestFailure("not reloaded") }
-        }
-
-        /// A server whose certificate nobody has signed, on the upstream's port.
-        private func startTLS(_ upstream: LoopbackRegistry) throws -> UInt16 {
-            let port = upstream.registry.port
-            upstream.stop()
-            let (key, certificate) = (daemon.home.file("key.pem"), daemon.home.file("cert.pem"))
-            try Command.succeed(
-                "openssl",
-                [
-                    "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-                ])
-            server = try ChildProcess([
-                try requireTool("openssl"), "s_server", "-accept", "127.0.0.1:\(port)", "-cert",
-                certificate, "-key", key, "-www",
-            ])
-            return port
-        }
-    }
-
     /// Pulls everything cached and adds the time of each request; what was not right, in words.
     private func pull(
-        _ scene: Scene, _ client: RawClient, _ times: inout [Duration]
+        _ scene: OutageScene, _ client: RawClient, _ times: inout [Duration]
     ) throws -> [String] {
         let (image, puller) = (scene.image, scene.puller)
         let types = Puller.manifestTypes.map { ("Accept", $0) }
@@ -105,7 +33,7 @@ struct E65_OutageTests {
 
     @Test(arguments: Outage.allCases)
     func everythingSeenBeforeIsServed(outage: Outage) throws {
-        let (scene, healthy) = (try Scene(), try Scene())
+        let (scene, healthy) = (try OutageScene(for: outage), try OutageScene())
         for each in [scene, healthy] { #expect(try each.puller.pull(each.image) == []) }
         try scene.lose(outage)
         // The tag is too old to be believed by now or soon.
@@ -135,7 +63,7 @@ struct E65_OutageTests {
     // P14, UP-8
     @Test(arguments: [Outage.stopped, .silent, .dropping, .failing, .noAddress])
     func unknownNamesFailAtOnceWhenTheBreakerIsOpen(outage: Outage) throws {
-        let scene = try Scene()
+        let scene = try OutageScene(for: outage)
         #expect(try scene.puller.pull(scene.image) == [])
         try scene.lose(outage)
         let (address, puller) = (scene.daemon.address, scene.puller)
@@ -177,7 +105,7 @@ struct E65_OutageTests {
 
     // UP-8: half open, closed.
     @Test func anUpstreamThatComesBackIsFoundByAProbe() throws {
-        let scene = try Scene()
+        let scene = try OutageScene()
         scene.upstream.stop()
         let (address, puller) = (scene.daemon.address, scene.puller)
         for number in 0..<6 {

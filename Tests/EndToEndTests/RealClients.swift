@@ -4,21 +4,59 @@ import TestSupport
 /// Debian's `docker-registry`, for an upstream that nobody here wrote.
 final class DockerRegistryProcess: Sendable {
     let address: String
-    private let child: ChildProcess
+    private let child: Monitor<ChildProcess>
     private let home: TemporaryDirectory
+    private let upstream: String?
 
-    init() throws {
+    /// A registry of its own; or a cache of the one at `upstream`, which speaks TLS with a
+    /// certificate of that name.
+    init(proxying upstream: String? = nil, certificate: String? = nil) throws {
         home = try TemporaryDirectory()
+        self.upstream = upstream
+        let (child, address) = try DockerRegistryProcess.start(
+            home, "127.0.0.1:0", upstream, certificate)
+        self.child = Monitor(child)
+        self.address = address
+    }
+
+    /// The certificate in use, in PEM.
+    var certificate: String { home.file("cert.pem") }
+
+    /// Starts anew on the same port with another certificate, which its clients do not know.
+    func restart(certificate: String) throws {
+        stop()
+        let trusted = try Files.text(self.certificate)
+        let (child, _) = try DockerRegistryProcess.start(home, address, upstream, certificate)
+        try Files.write(self.certificate, Array(trusted.utf8))
+        self.child.with { $0 = child }
+    }
+
+    private static func start(
+        _ home: TemporaryDirectory, _ address: String, _ upstream: String?, _ certificate: String?
+    ) throws -> (ChildProcess, String) {
+        var http = "addr: \"\(address)\""
+        if let certificate {
+            let (key, file) = (home.file("key.pem"), home.file("cert.pem"))
+            try Command.succeed(
+                "openssl",
+                [
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-keyout", key, "-out", file, "-subj", "/CN=\(certificate)",
+                    "-addext", "subjectAltName=IP:127.0.0.1",
+                ])
+            http += ", tls: {certificate: \(file), key: \(key)}"
+        }
         let configuration = try home.write(
             "config.yml",
             """
             version: 0.1
             log: {level: info}
             storage: {filesystem: {rootdirectory: \(home.file("data"))}, delete: {enabled: true}}
-            http: {addr: "127.0.0.1:0"}
+            http: {\(http)}
+            \(upstream.map { "proxy: {remoteurl: \"\($0)\"}" } ?? "")
             """)
-        let log = home.file("log")
-        child = try ChildProcess(
+        let log = home.file("log-\(Files.names(home.path).count)")
+        let child = try ChildProcess(
             [try requireTool("docker-registry"), "serve", configuration], stdout: log, stderr: log)
         var found: String?
         poll {
@@ -26,17 +64,18 @@ final class DockerRegistryProcess: Sendable {
             found = text.split(separator: "listening on ").dropFirst().first.map { rest in
                 String(rest.prefix { "0123456789.:".contains($0) })
             }
-            return found != nil
+            return found != nil || !child.isRunning
         }
         guard let found else {
             throw TestFailure("docker-registry: \((try? Files.text(log)) ?? "")")
         }
-        address = found
+        return (child, found)
     }
 
-    deinit { child.terminate() }
+    deinit { child.read { $0.terminate() } }
 
     func stop() {
+        let child = child.read { $0 }
         child.terminate()
         _ = child.wait()
     }
