@@ -12,6 +12,8 @@ struct Answer {
     var repository: String?
     var name: String?
     var reference: String?
+    /// The upstream's status, if it refused.
+    var refusal: Int?
 
     init(_ response: Response) {
         self.response = response
@@ -57,6 +59,7 @@ extension Answer {
         }
         var status = CacheStatus(forward: .uriMiss, forwardStatus: error.upstreamStatus)
         status.detail = error.reason
+        if case .denied(_, let status) = error { answer.refusal = status }
         answer.response.fields.append("Cache-Status", status.value())
         return answer
     }

@@ -49,7 +49,7 @@ package final class RegistryHandler: RequestHandler {
         }
         let table = self.table.withLock { $0 }
         if case .base = route.resource {
-            return base(route, namespaces.first, request.listener.name, table)
+            return base(request, route, namespaces.first, table)
         }
         if case .unknown = route.resource {
             return .error(404, .unknown, "no such resource of the distribution API")
@@ -72,7 +72,12 @@ package final class RegistryHandler: RequestHandler {
         guard let name = RepositoryName(parsing: text) else {
             return .error(400, .nameInvalid, "the repository name is not valid")
         }
-        let pull = Pull(request: request, repository: selection.repository, name: name)
+        let repository: Repository
+        switch await ClientView.find(selection.repository, request) {
+        case .repository(let found): repository = found
+        case .answer(let answer): return answer
+        }
+        let pull = Pull(request: request, repository: repository, name: name)
         var answer: Answer
         switch resource {
         case .manifest(let text): answer = await pull.manifest(text)
@@ -80,6 +85,9 @@ package final class RegistryHandler: RequestHandler {
         case .tags: answer = await pull.tags()
         case .referrers(let text): answer = await pull.referrers(text)
         default: answer = methodRefused()
+        }
+        if selection.repository.passesLoginsOn {
+            answer = ClientView.challenging(answer, request, repository.name)
         }
         answer.repository = selection.repository.name
         answer.name = name.text
@@ -92,8 +100,9 @@ package final class RegistryHandler: RequestHandler {
     // MARK: - Fixed answers
 
     private func base(
-        _ route: Route, _ namespace: String?, _ listener: String, _ table: RoutingTable
+        _ request: Request, _ route: Route, _ namespace: String?, _ table: RoutingTable
     ) -> Answer {
+        let listener = request.listener.name
         let isKnown: Bool
         if route.prefix != nil || namespace != nil {
             // A name to look for, since the base has none of its own.
@@ -105,6 +114,13 @@ package final class RegistryHandler: RequestHandler {
             isKnown = true
         }
         guard isKnown else { return unknownRepository(route, namespace, table) }
+        if table.wantsLogins(listener: listener, prefix: route.prefix, namespace: namespace),
+            !ClientView.hasLogin(request)
+        {
+            return ClientView.challenge(
+                "this cache passes logins on; without one only public "
+                    + "images can be pulled")
+        }
         var fields = Answer.commonFields
         fields.append("Content-Type", MediaType.json)
         return Answer(Response(status: 200, fields: fields, body: .bytes(Array("{}".utf8))))

@@ -95,6 +95,21 @@ package struct RoutingTable: Sendable {
         return nil
     }
 
+    /// Whether `/v2/` should make clients say who they are: some ask for nothing else first, and
+    /// send a login later only if they were asked for one here.
+    func wantsLogins(listener: String, prefix: Substring?, namespace: String?) -> Bool {
+        if prefix != nil || namespace != nil {
+            let found = select(
+                listener: listener, prefix: prefix, components: ["-"], namespace: namespace)
+            return found?.repository.passesLoginsOn ?? false
+        }
+        guard let rules = listeners[listener] else { return false }
+        if rules.ways.contains(where: { $0 != .root }) {
+            return repositories.values.contains { $0.passesLoginsOn }
+        }
+        return rules.repository.flatMap { repositories[$0] }?.passesLoginsOn ?? false
+    }
+
     private func byNamespace(
         _ namespace: String, _ components: ArraySlice<Substring>
     ) -> Selection? {

@@ -2,12 +2,21 @@ package import Linux
 
 /// `type = "proxy"`: another registry, fetched once and kept.
 package struct ProxyConfiguration: Sendable, Equatable {
+    /// Whose login is used at the upstream.
+    package enum Authentication: String, Sendable, CaseIterable {
+        /// The one in the configuration, or none.
+        case configured
+        /// The client's own, which shows it what it may see and nothing more (AUTH-3).
+        case passthrough
+    }
+
     /// The name people write in image names, normalised: lower case, no default port, no alias.
     package var registry: String
     /// Where the registry is reached.
     package var upstream: UpstreamURL
     /// The login at the upstream and its realms (CRED-1); nil to pull anonymously.
     package var credentials: Credentials?
+    package var authentication = Authentication.configured
     /// Token realms trusted besides the upstream's own origin, the built-in ones included.
     package var realms: [UpstreamURL]
     /// Networks that redirects, realms and CDNs may be on besides public addresses (SSRF-3).

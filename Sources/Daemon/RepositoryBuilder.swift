@@ -77,20 +77,42 @@ struct RepositoryBuilder {
         _ name: String, _ settings: ProxyConfiguration, _ limits: LimitsConfiguration,
         _ built: Built
     ) throws(DaemonError) -> ProxyRepository {
+        let builder = UpstreamBuilder(
+            runtime: runtime, name: name, metrics: built.metrics[name])
         let upstream: any UpstreamClient
         do throws(UpstreamError) {
-            upstream = try UpstreamBuilder(
-                runtime: runtime, name: name, metrics: built.metrics[name]
-            )
-            .build(settings)
+            upstream = try builder.build(settings)
         } catch {
             throw DaemonError(.unavailable, "repository \(name): \(error)")
         }
         let scope = Scope(
             name, upstream: settings.upstream.description, login: settings.credentials?.username)
+        let logins =
+            settings.authentication == .passthrough
+            ? logins(of: name, settings, limits, builder) : nil
         return ProxyRepository(
             scope, registry: settings.registry, policy: Self.policy(settings, limits),
-            upstream: upstream, content: runtime.content)
+            upstream: upstream, content: runtime.content, logins: logins)
+    }
+
+    /// The proxy as it is for each client's own login.
+    private func logins(
+        of name: String, _ settings: ProxyConfiguration, _ limits: LimitsConfiguration,
+        _ builder: UpstreamBuilder
+    ) -> ClientLogins {
+        let policy = Self.policy(settings, limits)
+        return ClientLogins(loop: runtime.home) { [content = runtime.content] login in
+            let credentials = UpstreamSettings.Credentials(
+                username: login.username, password: login.password)
+            guard let upstream = try? builder.build(settings, login: credentials) else {
+                return nil
+            }
+            let user = String(decoding: login.username, as: UTF8.self)
+            return ProxyRepository(
+                Scope(name, upstream: settings.upstream.description, login: user),
+                registry: settings.registry, policy: policy, upstream: upstream,
+                content: content, asksForRights: true)
+        }
     }
 
     private static func policy(

@@ -11,8 +11,12 @@ struct UpstreamBuilder {
     let name: String
     let metrics: RepositoryMetrics?
 
-    func build(_ settings: ProxyConfiguration) throws(UpstreamError) -> any UpstreamClient {
-        let site = try Self.site(settings)
+    /// Makes it, with a client's `login` in place of the configured one.
+    func build(
+        _ settings: ProxyConfiguration, login: UpstreamSettings.Credentials? = nil
+    ) throws(UpstreamError) -> any UpstreamClient {
+        var site = try Self.site(settings)
+        if let login { site.credentials = login }
         let client = try CurlUpstream(
             site, loop: runtime.home, events: UpstreamEvents(counting: metrics))
         let budgeted = BudgetedUpstream(client, loop: runtime.home) { [metrics] in

@@ -19,11 +19,18 @@ package final class ProxyRepository: Sendable {
     private let manifests: ManifestFetches
     private let blobs: BlobFetches
     private let listings: Listings
+    /// Asked before anything is served; nil where whoever reaches the proxy may read it.
+    private let rights: Rights?
+    /// The same proxy as others see it, who have logins of their own; nil where they are no use.
+    let logins: ClientLogins?
 
+    /// Makes a proxy; one that `asksForRights` serves nothing that the upstream has not allowed
+    /// its login within the last minute, and one with `logins` passes the clients' on.
     package init(
         _ scope: Scope, registry: String, policy: ProxyPolicy, upstream: any UpstreamClient,
-        content: Content
+        content: Content, asksForRights: Bool = false, logins: ClientLogins? = nil
     ) {
+        self.logins = logins
         self.scope = scope
         self.registry = registry
         self.policy = policy
@@ -34,6 +41,7 @@ package final class ProxyRepository: Sendable {
         blobs = BlobFetches(source, vouching)
         manifests = ManifestFetches(source, vouching)
         listings = Listings(source)
+        rights = asksForRights ? Rights(source, vouching) : nil
     }
 
     /// The repository's name in the configuration.
@@ -88,6 +96,12 @@ package final class ProxyRepository: Sendable {
         _ name: RepositoryName, _ reference: Reference,
         within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> ManifestAnswer {
+        let thing: Vouching.Thing =
+            switch reference {
+            case .digest(let digest): .manifest(digest)
+            case .tag(let tag): .tag(tag)
+            }
+        let bound = try await confirm(thing, of: name, within: bound)
         if let local = await localManifest(name, reference) { return local }
         let key = ManifestFetches.Key(name: canonical(name), reference: reference)
         return try await manifests.resolve(key, within: bound).get()
@@ -98,6 +112,7 @@ package final class ProxyRepository: Sendable {
         _ name: RepositoryName, _ digest: Digest,
         within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> BlobAnswer {
+        let bound = try await confirm(.blob(digest), of: name, within: bound)
         if let local = await localBlob(name, digest) { return local }
         return try await blobs.open(canonical(name), digest, within: bound).get()
     }
@@ -107,6 +122,7 @@ package final class ProxyRepository: Sendable {
         _ name: RepositoryName, _ digest: Digest,
         within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> BlobHead {
+        let bound = try await confirm(.blob(digest), of: name, within: bound)
         if let local = await localBlob(name, digest) {
             return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
         }
@@ -117,7 +133,37 @@ package final class ProxyRepository: Sendable {
     package func tags(
         _ name: RepositoryName, within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> TagsAnswer {
-        try await listings.tags(canonical(name), within: bound).get()
+        let askedAt = content.loop.now
+        let answer = try await listings.tags(canonical(name), within: bound).get()
+        try await allow(answer.outcome, of: name, askedAt: askedAt)
+        return answer
+    }
+
+    // MARK: - Rights
+
+    /// Returns what is left of `bound` once the upstream has allowed it.
+    private func confirm(
+        _ thing: Vouching.Thing, of name: RepositoryName, within bound: Duration
+    ) async throws(RegistryError) -> Duration {
+        guard let rights else { return bound }
+        let deadline = content.loop.now + bound
+        try await rights.confirm(thing, of: canonical(name), within: bound)
+        return max(deadline - content.loop.now, .milliseconds(100))
+    }
+
+    /// A list is the upstream's own word, unless it was kept from before.
+    private func allow(
+        _ outcome: CacheOutcome, of name: RepositoryName, askedAt: Instant
+    ) async throws(RegistryError) {
+        guard let rights else { return }
+        switch outcome.kind {
+        case .miss, .coalesced: await rights.note(canonical(name), askedAt: askedAt)
+        case .stale:
+            guard await rights.isFresh(canonical(name)) else {
+                throw Rights.unknown(at: registry)
+            }
+        default: break
+        }
     }
 
     /// What refers to a manifest.
@@ -127,8 +173,12 @@ package final class ProxyRepository: Sendable {
     ) async throws(RegistryError) -> ReferrersAnswer {
         let name = canonical(name)
         let half = bound / 2
+        let askedAt = content.loop.now
         let answer = await listings.referrers(
             name, digest, artifactType: artifactType, within: half)
+        if case .success(let list) = answer {
+            try await allow(list.outcome, of: name, askedAt: askedAt)
+        }
         guard case .failure(.notFound) = answer,
             let fallback = try? await manifest(
                 name, .tag(digest.referrersTag), within: half),

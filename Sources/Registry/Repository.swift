@@ -13,6 +13,24 @@ package enum Repository: Sendable {
         }
     }
 
+    /// Whether clients are shown what their own logins may see.
+    package var passesLoginsOn: Bool {
+        switch self {
+        case .proxy(let proxy): proxy.logins != nil
+        case .group: false
+        }
+    }
+
+    /// The repository as a client with this login sees it; nil when nothing can be made for it.
+    ///
+    /// Without a login, or where logins are not passed on, as everybody sees it.
+    package func seen(by login: ClientLogin?) async -> Repository? {
+        guard let login, case .proxy(let proxy) = self, let logins = proxy.logins else {
+            return self
+        }
+        return await logins.proxy(for: login).map { .proxy($0) }
+    }
+
     /// The manifest of a tag or digest.
     package func manifest(
         _ name: RepositoryName, _ reference: Reference

@@ -11,12 +11,7 @@ actor Vouching {
     enum Thing: Hashable, Sendable {
         case blob(Digest)
         case manifest(Digest)
-
-        var digest: Digest {
-            switch self {
-            case .blob(let digest), .manifest(let digest): digest
-            }
-        }
+        case tag(Tag)
     }
 
     private struct Key: Hashable, Sendable {
@@ -41,11 +36,12 @@ actor Vouching {
     }
 
     /// Returns when the upstream has `thing` under `name`; many who ask at once are one request.
-    func ask(_ thing: Thing, of name: RepositoryName) async throws(RegistryError) {
+    func ask(
+        _ thing: Thing, of name: RepositoryName, within bound: Duration = ProxyPolicy.answerBound
+    ) async throws(RegistryError) {
         let key = Key(name: name, thing: thing)
         let promise = running[key] ?? start(key)
-        let answer = await promise.value(
-            within: ProxyPolicy.answerBound, on: source.content.loop)
+        let answer = await promise.value(within: bound, on: source.content.loop)
         guard let answer else { throw .timedOut(registry: source.registry) }
         try answer.get()
     }
@@ -103,6 +99,7 @@ extension Vouching.Thing {
         switch self {
         case .blob(let digest): .blob(name, digest)
         case .manifest(let digest): .manifest(name, .digest(digest))
+        case .tag(let tag): .manifest(name, .tag(tag))
         }
     }
 }

@@ -170,4 +170,21 @@ import Testing
         let login = "[defaults.proxy]\nusername = \"a\"\npassword = { env = \"HOME\" }\n"
         #expect(places(try refuse(login)) == ["unknown-key 2:1", "unknown-key 3:1"])
     }
+
+    // AUTH-3
+    @Test func loginsArePassedOnWhereSomebodyWroteSo() throws {
+        let proxy = "[repositories.\"a.b\"]\ntype = \"proxy\"\n"
+        #expect(try accept(proxy).repositories[0].proxy?.authentication == .configured)
+        let passing = proxy + "auth = \"passthrough\"\n"
+        let open = "[[listener]]\naddress = \":5000\"\n"
+        let configuration = try accept(passing + open)
+        #expect(configuration.repositories[0].proxy?.authentication == .passthrough)
+        let own = passing + "username = \"ann\"\npassword = { env = \"T\" }\n"
+        let two = try refuse(own, environment: ["HOME": "/home/ann", "T": "x"])
+        #expect(places(two) == ["conflict 3:8"])
+        let group = "[repositories.g]\ntype = \"group\"\nmembers = [\"a.b\"]\n"
+        #expect(places(try refuse(passing + group)) == ["conflict 6:12"])
+        #expect(
+            try refuse(proxy + "auth = \"yes\"\n").diagnostics.map(\.code) == ["bad-value"])
+    }
 }

@@ -116,6 +116,12 @@ import Testing
             login + open + "route = [\"root\"]\nrepository = \"g\"\n" + other + group,
             environment: environment)
         #expect(places(through) == ["exposed 4:12"])
+        for address in ["[::]:5000", "0.0.0.0:0", ":5000", "192.0.2.1:5000", "[fe80::1]:5000"] {
+            environment["CISTERN__LISTENER"] = "[{ address = \"\(address)\" }]"
+            let overridden = try refuse(login, environment: environment)
+            #expect(places(overridden) == ["exposed 4:12"], "\(address)")
+        }
+        environment["CISTERN__LISTENER"] = nil
         let systemd = try accept(
             login + "[[listener]]\naddress = \"systemd:x\"\n", environment: environment)
         #expect(systemd.unsharedRepositories(reachableFrom: systemd.listeners[0]) == ["quay.io"])

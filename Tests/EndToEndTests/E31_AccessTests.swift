@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -164,5 +165,28 @@ struct E31_AccessTests {
         for _ in 0..<3 { #expect(!(try evil.get(blob).isRight)) }
         mean.heal()
         #expect(try poll { try evil.get(blob).isRight }, "who has the bytes may show them")
+    }
+
+    // AUTH-8: what counts is the socket, not what a new file says of it.
+    @Test func aReloadDoesNotOpenALoginToTheNetwork() throws {
+        let upstream = try LoopbackRegistry(.basic)
+        upstream.state.with { $0.credentials = ("ann", "pw") }
+        upstream.add(image, "corp/a")
+        let home = try TemporaryDirectory()
+        let file = try home.write("secret", "pw", mode: 0o600)
+        let open = "address = \"0.0.0.0:0\"\nhostnames = [\"*\"]"
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(upstream, listener: open), home: home)
+        let login = "username = \"ann\"\npassword = { file = \"\(file)\" }"
+        for listener in [open, "address = \"127.0.0.1:0\""] {
+            let next = DaemonConfiguration(upstream, extra: login, listener: listener)
+            try Files.write(
+                daemon.configurationFile, Array(next.text(store: daemon.storePath).utf8))
+            daemon.child.signal(SIGHUP)
+            #expect(poll { (try? daemon.metric("cistern_config_last_reload_successful")) == 0 })
+            let address = daemon.address.replacing("0.0.0.0", with: "127.0.0.1")
+            let target = Puller("", "/v2/docker.io/corp/a").manifest("latest")
+            #expect(try RawClient.request(address, target).status == 403)
+        }
     }
 }

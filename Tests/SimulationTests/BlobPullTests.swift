@@ -213,7 +213,7 @@ import Upstream
 }
 
 /// A body of given bytes, in pieces.
-private final class BytesBody: UpstreamBody {
+final class BytesBody: UpstreamBody {
     private let rest: Mutex<ArraySlice<UInt8>>
 
     init(_ bytes: [UInt8]) {

@@ -47,11 +47,16 @@ enum ProxyKeys {
         "The login at the upstream.")
     static let password = Key(
         "password", .secret, default: .computed("pull anonymously"),
-        also: ["pass", "secret", "token", "access_token", "auth"],
+        also: ["pass", "secret", "token", "access_token"],
         "The password or access token: where it is read from, never itself.")
     static let sharePrivate = Key(
         "share_private", .boolean, default: .toml("false"), also: ["share", "public"],
         "Whether others than this machine may pull what the login opens.")
+    static let auth = Key(
+        "auth", ValueKind<ProxyConfiguration.Authentication>.choice,
+        default: .toml("\"configured\""),
+        also: ["authentication", "auth_mode", "passthrough", "pass_through", "forward_auth"],
+        "configured: username and password, if any. passthrough: each client's own login.")
     static let realms = Key(
         "realms", ValueKind.list(ValueKind<UpstreamURL>.realmURL, of: "URLs"),
         default: .toml("[]"),
@@ -68,7 +73,7 @@ enum ProxyKeys {
         keys: [
             RepositoryKeys.type.description, registry.description, upstream.description,
             username.description, password.description, sharePrivate.description,
-            realms.description, insecure.description,
+            auth.description, realms.description, insecure.description,
         ] + DefaultsKeys.section.keys)
 }
 

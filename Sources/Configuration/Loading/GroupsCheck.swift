@@ -24,6 +24,12 @@ struct GroupsCheck {
             if !seen.insert(member).inserted {
                 problems.error(
                     "duplicate", "group `\(name)` names `\(Quoted.of(member))` twice", at: place)
+            } else if passesLoginsOn(member) {
+                problems.error(
+                    "conflict",
+                    "group `\(name)` names `\(Quoted.of(member))`, which passes logins on",
+                    at: place,
+                    help: "a login belongs to one registry: let clients name that one")
             } else if !declared.contains(member) {
                 let near =
                     repositories.first { $0.proxy?.registry == member }?.name
@@ -34,6 +40,10 @@ struct GroupsCheck {
                     at: place, label: near.map { "did you mean `\($0)`?" })
             }
         }
+    }
+
+    private func passesLoginsOn(_ name: String) -> Bool {
+        repositories.contains { $0.name == name && $0.proxy?.authentication == .passthrough }
     }
 
     /// Notes each cycle once, at the group of it that comes first in the file.

@@ -22,6 +22,7 @@ struct ProxyBuilder {
         let registry = registry(reader, &problems)
         let upstream = upstream(reader, registry, &problems)
         let credentials = credentials(reader, &problems)
+        let authentication = reader.value(ProxyKeys.auth, &problems)
         let realms = reader.value(ProxyKeys.realms, &problems)
         let insecure = reader.value(ProxyKeys.insecure, &problems)
         let sharePrivate = reader.value(ProxyKeys.sharePrivate, &problems)
@@ -29,9 +30,10 @@ struct ProxyBuilder {
         guard let registry, let upstream else { return nil }
         noteWeakRealms(realms, upstream, &problems)
         noteOddities(reader, upstream, insecure, &problems)
+        noteTwoLogins(reader, authentication, credentials, &problems)
         return ProxyConfiguration(
             registry: registry, upstream: upstream, credentials: credentials,
-            realms: allRealms(realms.map(\.value), upstream),
+            authentication: authentication, realms: allRealms(realms.map(\.value), upstream),
             allowNetworks: knobs.allowNetworks, caFile: knobs.caFile, insecure: insecure,
             tagTTL: knobs.tagTTL, missingTTL: knobs.missingTTL, stale: knobs.stale,
             connectTimeout: knobs.connectTimeout, tlsTimeout: knobs.tlsTimeout,
@@ -103,6 +105,18 @@ struct ProxyBuilder {
             problems.error("bad-secret", message, at: passwordPlace, help: help)
             return nil
         }
+    }
+
+    /// With the clients' logins there is no use for another.
+    private func noteTwoLogins(
+        _ reader: SectionReader, _ authentication: ProxyConfiguration.Authentication,
+        _ credentials: Credentials?, _ problems: inout Problems
+    ) {
+        guard authentication == .passthrough, credentials != nil else { return }
+        problems.error(
+            "conflict", "proxy `\(name)` passes the clients' logins on and has one of its own",
+            at: reader.place(of: ProxyKeys.auth.name),
+            help: "leave out username and password, or auth")
     }
 
     /// A password that goes to the upstream encrypted goes nowhere in the clear (CRED-1).
