@@ -87,7 +87,8 @@ let package = Package(
         tests("IndexTests", ["Index", "OCI", "Linux", "Reactor", "TestSupport"]),
         tests("StoreTests", ["Store", "Index", "OCI", "Linux", "Reactor", "TestSupport"]),
         tests(
-            "PowerCutTests", ["CFaults", "Store", "Index", "OCI", "Linux", "Reactor", "TestSupport"]
+            "PowerCutTests",
+            ["CFaults", "Store", "Index", "OCI", "Linux", "Reactor", "TestSupport"]
         ),
         tests(
             "UpstreamTests",

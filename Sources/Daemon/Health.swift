@@ -1,6 +1,6 @@
 import API
-import Index
 import Reactor
+import Registry
 import Store
 import Synchronization
 
@@ -57,10 +57,35 @@ final class Health: Sendable {
         }
     }
 
+    /// Every loop turns, the disk takes a file, and the way of a hit leads to its end.
     private func probe() async {
-        guard (try? await runtime.store.probe()) != nil,
-            (try? runtime.store.index.newestUse()) != nil
-        else { return }
+        for loop in runtime.loops { await Self.turn(of: loop) }
+        guard await storeAnswers(), await runtime.content.answersPulls() else { return }
         lastGood.store(runtime.home.now.nanoseconds, ordering: .relaxed)
+    }
+
+    /// A disk without room answers too: pulls go on without it, and a restart makes no room.
+    private func storeAnswers() async -> Bool {
+        do throws(StoreError) {
+            try await runtime.store.probe()
+            return true
+        } catch {
+            return error.isLackOfRoom
+        }
+    }
+
+    private static func turn(of loop: EventLoop) async {
+        await withUnsafeContinuation { (done: UnsafeContinuation<Void, Never>) in
+            loop.post { done.resume() }
+        }
+    }
+}
+
+extension StoreError {
+    fileprivate var isLackOfRoom: Bool {
+        switch self {
+        case .full: true
+        default: false
+        }
     }
 }

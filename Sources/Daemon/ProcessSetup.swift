@@ -8,6 +8,8 @@ enum ProcessSetup {
         signal(SIGPIPE, SIG_IGN)
         // No secret ends in a core dump, nobody attaches (LOC-3).
         _ = clinux_set_dumpable(0)
+        var none = rlimit()
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
         // Whatever is created is the service's own (LOC-1).
         umask(0o077)
         raiseDescriptorLimit()

@@ -205,4 +205,12 @@ extension ContentIndex {
             return try row.step() ? row.integer(0) : 0
         }
     }
+
+    /// The image or blob used last, by the last flush of marks; nil for an empty store.
+    package func newestRoot() throws(IndexError) -> Digest? {
+        try read { connection throws(IndexError) in
+            let row = try connection.statement(.newestRoot)
+            return try row.step() ? row.digest(0) : nil
+        }
+    }
 }

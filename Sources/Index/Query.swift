@@ -2,7 +2,7 @@
 enum Query: Int, CaseIterable {
     // Reads
     case blob, manifest, isLinked, isPublic, tag, tags, expectedSize, referrers, children, located
-    case shard, pending, totals, manifestCount, newestUse
+    case shard, pending, totals, manifestCount, newestUse, newestRoot
     // Blobs
     case insertBlob, deleteBlob, attachChild, makeRoot, use
     case rootsAbove, freshestRootAbove, blobState, oldestRoots, imageDisk
@@ -20,7 +20,8 @@ enum Query: Int, CaseIterable {
     var sql: String {
         switch self {
         case .blob, .manifest, .isLinked, .isPublic, .tag, .tags, .expectedSize, .referrers,
-            .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse:
+            .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse,
+            .newestRoot:
             readSQL
         case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .rootsAbove,
             .freshestRootAbove, .blobState, .oldestRoots, .imageDisk:
@@ -83,6 +84,8 @@ enum Query: Int, CaseIterable {
         case .pending: "SELECT digest, disk, doomed FROM pending"
         case .totals: "SELECT count(*), total(size), total(disk) FROM blob"
         case .manifestCount: "SELECT count(*) FROM manifest"
+        case .newestRoot:
+            "SELECT digest FROM blob WHERE root = 1 ORDER BY last_used DESC, digest DESC LIMIT 1"
         default: "SELECT max(last_used) FROM blob WHERE root = 1"
         }
     }

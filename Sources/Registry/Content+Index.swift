@@ -1,4 +1,5 @@
 import Index
+import Linux
 import OCI
 import Reactor
 import Store
@@ -145,6 +146,26 @@ extension Content {
         remember(kept)
         store.markUsed(kept.digest)
         return kept
+    }
+
+    /// Goes the way of a hit as far as the first byte, with the content used last (OPS-3).
+    ///
+    /// What matters is that it comes back: a damaged or missing file heals by itself, and a restart
+    /// would not help it. False if the index does not answer.
+    package func answersPulls() async -> Bool {
+        do throws(IndexError) {
+            guard let digest = try index.newestRoot() else { return true }
+            guard let file = await store.open(digest) else { return true }
+            await workers.run {
+                let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+                defer { byte.deallocate() }
+                _ = try? System.pread(file.fd, byte, at: 0)
+            }
+            return true
+        } catch {
+            logger.log(.error, "index", ["error": .string("\(error)")])
+            return false
+        }
     }
 
     private func read<T>(_ fallback: T, _ body: () throws(IndexError) -> T) -> T {

@@ -68,8 +68,7 @@ final class Acceptor {
                 admit(FileDescriptor(owning: raw), peer)
             } catch {
                 if Self.isPassing(error.code) { continue }
-                state.events.rejected(.descriptors, listener.identity)
-                return pause(for: Self.pauseWithoutDescriptors)
+                return lackDescriptors()
             }
             if watch == nil { return }
         }
@@ -80,17 +79,24 @@ final class Acceptor {
         ![EMFILE, ENFILE, ENOBUFS, ENOMEM, EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(code)
     }
 
-    /// Ends the oldest idle connection, whose place is free in the next turn; else waits.
+    /// Ends connections that nobody misses, whose places are free in the next turn; else waits.
     private func makeRoom() {
-        guard !state.closeOldestIdle(countedIn: ledger) else { return }
+        guard !state.makeRoom(countedIn: ledger) else { return }
         state.events.rejected(.connections, listener.identity)
         pause(for: Self.pauseWhenFull)
     }
 
+    /// Nothing can be accepted before descriptors are free again.
+    private func lackDescriptors() {
+        state.events.rejected(.descriptors, listener.identity)
+        let makesRoom = state.makeRoom(countedIn: ledger)
+        pause(for: makesRoom ? Self.pauseWhenFull : Self.pauseWithoutDescriptors)
+    }
+
     private func admit(_ descriptor: consuming FileDescriptor, _ peer: SocketAddress) {
         guard descriptor.raw < descriptorMax else {
-            state.events.rejected(.descriptors, listener.identity)
-            return pause(for: Self.pauseWithoutDescriptors)
+            Self.turnAway(descriptor.raw)
+            return lackDescriptors()
         }
         let address = ConnectionLedger.Address(peer)
         if let reason = ledger.admit(address) {
@@ -98,6 +104,7 @@ final class Acceptor {
             return Self.turnAway(descriptor.raw)
         }
         let raw = descriptor.release()
+        state.arrived()
         state.loop.spawn { [state, listener, handler] in
             await Connection.serve(
                 raw, peer: peer, address: address, listener: listener, handler: handler, in: state)

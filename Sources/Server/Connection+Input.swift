@@ -33,6 +33,8 @@ extension Connection {
         var isWaiting = requests > 0 && input.isEmpty
         var deadline =
             start + (isWaiting ? state.limits.idleTimeout : state.limits.headerTimeout)
+        headSince = isWaiting ? nil : start
+        defer { headSince = nil }
         while true {
             do throws(RequestError) {
                 if let head = try parse(&parser) { return .head(head) }
@@ -49,6 +51,7 @@ extension Connection {
             }
             if isWaiting {
                 isWaiting = false
+                headSince = state.loop.now
                 deadline = state.loop.now + state.limits.headerTimeout
             }
         }
@@ -76,14 +79,22 @@ extension Connection {
             }
             input.releaseIfEmpty()
             let isIdle = mayBeIdle && input.isEmpty
-            if socket.isAborted || isEnding && isIdle { return .ended }
+            if isOver(whileIdle: isIdle) { return .ended }
             if isIdle { setIdle(true) }
-            let outcome = await socket.readiness.untilReadable(by: deadline)
+            let bound = isIdle ? min(deadline, lastChance ?? deadline) : deadline
+            let outcome = await socket.readiness.untilReadable(by: bound)
             setIdle(false)
-            if outcome == .timedOut && (!isEnding || state.loop.now >= deadline) {
+            if outcome == .timedOut && (!isEnding || state.loop.now >= bound) {
                 return .timedOut
             }
         }
+    }
+
+    /// Whether nothing more is to be waited for.
+    private func isOver(whileIdle isIdle: Bool) -> Bool {
+        if socket.isAborted || isGivenUp { return true }
+        guard isEnding, isIdle else { return false }
+        return lastChance.map { $0 <= state.loop.now } ?? true
     }
 
     /// Reads and drops the body of a request, as far as that is worth the connection.

@@ -28,8 +28,14 @@ final class Connection {
     private var requestsInTurn = 0
     /// Since when it waits for a request of which nothing has come; nil while it is busy.
     private(set) var idleSince: Instant?
+    /// Since when it may be sending a head: accept, or a later head's first byte; nil otherwise.
+    var headSince: Instant?
     /// No further request after the one being served: drain, or room is needed.
     private(set) var isEnding = false
+    /// Until when a first request is waited for although the connection is ending.
+    private(set) var lastChance: Instant?
+    /// Room is needed, and this one has not said what it wants.
+    private(set) var isGivenUp = false
     /// The host that was found served last: clients repeat it in every request.
     private var servedHost: String?
 
@@ -56,9 +62,12 @@ final class Connection {
             (listener.ownLedger ?? state.ledger).release(address)
             listener.connectionClosed()
         }
-        guard let socket = try? ClientSocket(owning: raw, in: state) else { return }
+        guard let socket = try? ClientSocket(owning: raw, in: state) else {
+            return state.neverOpened()
+        }
         let connection = Connection(
             socket, peer: peer.host, listener: listener, handler: handler, in: state)
+        connection.headSince = connection.accepted
         state.opened(connection)
         await connection.run()
         socket.close()
@@ -68,9 +77,19 @@ final class Connection {
     // MARK: - What others set in motion
 
     /// Ends the connection now if it is idle, else after the current answer.
-    func endSoon() {
+    ///
+    /// The first request of a connection may be on its way: it gets `patience` to come (P13).
+    func endSoon(patience: Duration = .zero) {
         isEnding = true
+        if requests == 0, patience > .zero { lastChance = state.loop.now + patience }
         if idleSince != nil { socket.readiness.interruptRead() }
+    }
+
+    /// Ends a connection that waits for a head, part of one or none, to make room (RES-6).
+    func giveUp() {
+        isEnding = true
+        isGivenUp = true
+        socket.readiness.interruptRead()
     }
 
     /// Cuts whatever is being sent.

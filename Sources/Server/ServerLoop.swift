@@ -11,6 +11,12 @@ final class ServerLoop: @unchecked Sendable {
     private static let sliceBytesMin = 64 << 10
     /// What all bodies of a loop send in one turn, about half a millisecond of copying.
     private static let turnBytesOfAll = 4 << 20
+    /// A head that takes longer than this is the first to go when room is needed.
+    private static let slowHead: Duration = .milliseconds(500)
+    /// How many slow heads make room at once: whoever sends them sends many.
+    private static let slowHeadsEndedMax = 16
+    /// How long a drain waits for the first request of a connection (P13).
+    private static let firstRequestPatience: Duration = .seconds(2)
 
     let loop: EventLoop
     let limits: ServerLimits
@@ -28,6 +34,8 @@ final class ServerLoop: @unchecked Sendable {
     /// Bodies that are being sent from files or streams.
     var activeBodies = 0
     private(set) var isDraining = false
+    /// Connections that are accepted but not opened yet.
+    private var arriving = 0
     private var whenDrained: (() -> Void)?
 
     init(
@@ -62,9 +70,19 @@ final class ServerLoop: @unchecked Sendable {
 
     // MARK: - Connections
 
+    /// A connection is accepted; `opened` or `closed` follows.
+    func arrived() { arriving += 1 }
+
     func opened(_ connection: Connection) {
+        arriving -= 1
         connections[ObjectIdentifier(connection)] = connection
-        if isDraining { connection.endSoon() }
+        if isDraining { connection.endSoon(patience: Self.firstRequestPatience) }
+    }
+
+    /// A connection was gone before it could be served.
+    func neverOpened() {
+        arriving -= 1
+        finishDrainIfEmpty()
     }
 
     func closed(_ connection: Connection) {
@@ -72,18 +90,27 @@ final class ServerLoop: @unchecked Sendable {
         finishDrainIfEmpty()
     }
 
-    /// Ends the connection that has been idle longest, to make room; false if none is idle.
-    func closeOldestIdle(countedIn ledger: ConnectionLedger) -> Bool {
-        let idle = connections.values.filter {
-            $0.idleSince != nil && ($0.listener.ownLedger ?? self.ledger) === ledger
+    /// Makes room: ends those that have been sending a head for too long, else the connection that
+    /// has been idle longest; false if nothing is to be ended now (RES-6).
+    ///
+    /// Where most connections have said nothing yet, they are the reason why there is no room: it
+    /// is better to wait until their time is over than to end those who have been good.
+    func makeRoom(countedIn ledger: ConnectionLedger) -> Bool {
+        let counted = connections.values.filter {
+            ($0.listener.ownLedger ?? self.ledger) === ledger && !$0.isEnding
         }
-        guard
-            let oldest = idle.min(by: {
-                ($0.idleSince ?? loop.now) < ($1.idleSince ?? loop.now)
-            })
-        else { return false }
-        oldest.endSoon()
-        return true
+        let pending = counted.filter { $0.headSince != nil }
+        let slow = pending.filter { ($0.headSince ?? loop.now) + Self.slowHead <= loop.now }
+        if !slow.isEmpty {
+            let oldest = slow.sorted { ($0.headSince ?? loop.now) < ($1.headSince ?? loop.now) }
+            for connection in oldest.prefix(Self.slowHeadsEndedMax) { connection.giveUp() }
+            return true
+        }
+        if pending.count > counted.count / 2 { return false }
+        let idle = counted.filter { $0.idleSince != nil }
+        let oldest = idle.min { ($0.idleSince ?? loop.now) < ($1.idleSince ?? loop.now) }
+        oldest?.giveUp()
+        return oldest != nil
     }
 
     func nextRequestID() -> RequestID { RequestID(identifiers.next()) }
@@ -131,7 +158,9 @@ final class ServerLoop: @unchecked Sendable {
             acceptor.listener.refuse()
         }
         acceptors = []
-        for connection in connections.values { connection.endSoon() }
+        for connection in connections.values {
+            connection.endSoon(patience: Self.firstRequestPatience)
+        }
         let left = deadline - loop.now
         loop.timer(after: left) { [self] in
             for connection in connections.values { connection.abort() }
@@ -141,7 +170,7 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     private func finishDrainIfEmpty() {
-        if isDraining && connections.isEmpty { finishDrain() }
+        if isDraining && connections.isEmpty && arriving == 0 { finishDrain() }
     }
 
     private func finishDrain() {

@@ -86,4 +86,34 @@ struct E57_ServiceTests {
                 DaemonConfiguration(upstream), environment: ["CISTERN__CACHE__PAHT": elsewhere])
         }
     }
+
+    // OPS-3: a store that takes no file any more is no daemon to keep.
+    @Test func theWatchdogIsNotFedWithoutAStore() throws {
+        let notify = try NotifySocket()
+        let upstream = try LoopbackRegistry()
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(upstream),
+            environment: ["NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "400000"])
+        #expect(notify.await("WATCHDOG=1", count: 2))
+        #expect(try RawClient.request(daemon.admin, "/readyz").status == 200)
+        Files.removeTree(daemon.storePath)
+        let isDown = poll(within: .seconds(40)) {
+            (try? RawClient.request(daemon.admin, "/readyz").status) == 503
+        }
+        #expect(isDown)
+        // One may have been on its way.
+        let before = notify.lines.count { $0 == "WATCHDOG=1" }
+        #expect(!notify.await("WATCHDOG=1", count: before + 2, within: .seconds(2)))
+        #expect(try RawClient.request(daemon.admin, "/healthz").status == 200)
+    }
+
+    // LOC-3
+    @Test func noCoreIsDumped() throws {
+        let upstream = try LoopbackRegistry()
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let limits = try Files.text("/proc/\(daemon.identifier)/limits")
+        let core = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }
+        #expect(core?.split(separator: " ").dropFirst(4).prefix(2) == ["0", "0"], "\(core ?? "")")
+        withExtendedLifetime(upstream) {}
+    }
 }

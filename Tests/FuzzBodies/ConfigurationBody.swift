@@ -1,7 +1,8 @@
 import Configuration
 
-/// Configuration text: a value or readable errors, whatever the bytes; never a control character
-/// in a message (CRED-7). What stands behind a NUL are variables of the environment, one a line.
+/// Configuration text: a value or readable errors, never a control character in a message (CRED-7).
+///
+/// What stands behind a NUL are variables of the environment, one a line.
 enum ConfigurationBody {
     static func run(_ bytes: [UInt8]) throws(FuzzFailure) {
         let parts = bytes.split(

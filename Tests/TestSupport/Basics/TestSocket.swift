@@ -52,14 +52,15 @@ package final class TestSocket: Sendable {
         close()
     }
 
-    /// Connects to `address` (dotted quad) and `port`.
+    /// Connects to `address` (dotted quad) and `port`, from `source` if that is given.
     package static func connect(
-        _ address: String, _ port: UInt16, receiveBuffer: Int32? = nil
+        _ address: String, _ port: UInt16, receiveBuffer: Int32? = nil, from source: String? = nil
     ) throws -> TestSocket {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SocketError.failed("socket: \(lastError())") }
         let result = TestSocket(owning: descriptor)
         if let receiveBuffer { result.setOption(SO_RCVBUF, receiveBuffer) }
+        if let source { try result.bindSource(source) }
         var name = socketAddress(address, port)
         let code = withUnsafePointer(to: &name) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -148,6 +149,19 @@ package final class TestSocket: Sendable {
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, size)
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, size)
+    }
+
+    /// The port is chosen when the socket connects, so that ports do not run out.
+    private func bindSource(_ source: String) throws {
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, &one, 4)
+        var name = socketAddress(source, 0)
+        let code = withUnsafePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard code == 0 else { throw SocketError.failed("bind \(source): \(lastError())") }
     }
 
     private func setOption(_ option: Int32, _ value: Int32) {

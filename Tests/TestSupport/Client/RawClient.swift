@@ -17,14 +17,17 @@ package final class RawClient {
     private let reader: SocketReader
     private let authority: String
 
-    /// Connects to `127.0.0.1:PORT` as it stands in `authority`.
-    package init(_ authority: String, receiveBuffer: Int32? = nil) throws {
+    /// Connects to `127.0.0.1:PORT` as it stands in `authority`, from `source` if that is given.
+    package init(
+        _ authority: String, receiveBuffer: Int32? = nil, from source: String? = nil
+    ) throws {
         let parts = authority.split(separator: ":")
         guard parts.count == 2, let port = UInt16(parts[1]) else {
             throw TestFailure("no address: \(authority)")
         }
         self.authority = authority
-        socket = try TestSocket.connect(String(parts[0]), port, receiveBuffer: receiveBuffer)
+        socket = try TestSocket.connect(
+            String(parts[0]), port, receiveBuffer: receiveBuffer, from: source)
         reader = SocketReader(socket, bufferSize: 256 * 1024)
     }
 

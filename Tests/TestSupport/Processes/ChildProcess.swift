@@ -16,14 +16,16 @@ package final class ChildProcess: Sendable {
     }
 
     /// Starts a command; output goes to files.
+    ///
+    /// It gets the descriptor `passing` as its number 3.
     package init(
         _ command: [String], environment: [String: String] = [:], stdout: String = "/dev/null",
-        stderr: String = "/dev/null"
+        stderr: String = "/dev/null", passing descriptor: Int32? = nil
     ) throws {
         self.command = command
         let argv = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"] + command
         identifier = try SpawnThread.shared.spawn(
-            argv, environment: environment, stdout: stdout, stderr: stderr)
+            argv, environment: environment, stdout: stdout, stderr: stderr, passing: descriptor)
         let (identifier, ending) = (identifier, ending)
         ThreadStarter.start {
             var status: Int32 = 0
@@ -74,12 +76,13 @@ private final class SpawnThread: Sendable {
     }
 
     func spawn(
-        _ argv: [String], environment: [String: String], stdout: String, stderr: String
+        _ argv: [String], environment: [String: String], stdout: String, stderr: String,
+        passing descriptor: Int32?
     ) throws -> pid_t {
         let result = Monitor<Result<pid_t, TestFailure>?>(nil)
         let job = Job {
             let outcome = Result { () throws(TestFailure) in
-                try spawnNow(argv, environment, stdout, stderr)
+                try spawnNow(argv, environment, stdout, stderr, descriptor)
             }
             result.with { $0 = outcome }
         }
@@ -91,7 +94,8 @@ private final class SpawnThread: Sendable {
 }
 
 private func spawnNow(
-    _ argv: [String], _ variables: [String: String], _ stdout: String, _ stderr: String
+    _ argv: [String], _ variables: [String: String], _ stdout: String, _ stderr: String,
+    _ descriptor: Int32?
 ) throws(TestFailure) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -101,8 +105,9 @@ private func spawnNow(
     posix_spawn_file_actions_addopen(&actions, 1, stdout, writing, 0o644)
     posix_spawn_file_actions_addopen(&actions, 2, stderr, writing, 0o644)
     // Nothing of what other tests have open at the moment.
-    for descriptor: Int32 in 3..<1024 {
-        posix_spawn_file_actions_addclose(&actions, descriptor)
+    if let descriptor { posix_spawn_file_actions_adddup2(&actions, descriptor, 3) }
+    for number: Int32 in (descriptor == nil ? 3 : 4)..<1024 {
+        posix_spawn_file_actions_addclose(&actions, number)
     }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

@@ -26,7 +26,7 @@ package final class DaemonProcess: Sendable {
     package init(
         _ configuration: DaemonConfiguration, home: TemporaryDirectory? = nil,
         wrapper: [String] = [], environment: [String: String] = [:],
-        within limit: Duration = .seconds(30)
+        passing descriptor: Int32? = nil, within limit: Duration = .seconds(30)
     ) throws {
         let home = try home ?? TemporaryDirectory()
         self.home = home
@@ -38,7 +38,7 @@ package final class DaemonProcess: Sendable {
         child = try ChildProcess(
             wrapper + [try DaemonProcess.binary(), "serve", "--config", configurationFile]
                 + DaemonProcess.rootArguments,
-            environment: environment, stdout: log + ".out", stderr: log)
+            environment: environment, stdout: log + ".out", stderr: log, passing: descriptor)
         logFile = log
         let lines = try DaemonProcess.awaitReady(child, log, limit)
         startUp = watch.elapsed
@@ -86,6 +86,16 @@ package final class DaemonProcess: Sendable {
     package var memory: (now: Int64, peak: Int64) {
         let status = ProcessStatus(workerIdentifier)
         return (status.kibibytes("VmRSS:") * 1024, status.kibibytes("VmHWM:") * 1024)
+    }
+
+    /// Processor time that the daemon has used so far, in seconds.
+    package var processorSeconds: Double {
+        let text = (try? Files.text("/proc/\(workerIdentifier)/stat")) ?? ""
+        // The name, which may hold blanks, ends at the last parenthesis.
+        let fields = text.split(separator: ")").last.map { $0.split(separator: " ") } ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12])
+        else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     /// Open descriptors of the daemon.
