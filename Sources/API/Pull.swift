@@ -110,6 +110,9 @@ struct Pull {
             }
         }
         answer.outcome = found.outcome
+        answer.response.finished = { [repository] outcome in
+            if outcome.cut == .source { repository.couldNotSend(found) }
+        }
         return answer
     }
 

@@ -37,8 +37,10 @@ package final class RequestObserver: Sendable {
         if let repository, let kind = answer.kind, let outcome = answer.outcome {
             repository.requested(kind, outcome.kind)
         }
+        let after = response.finished
         response.finished = { [self] outcome in
             finished(answer, request, route, repository, outcome)
+            after?(outcome)
         }
         return response
     }

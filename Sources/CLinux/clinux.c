@@ -38,7 +38,7 @@ ssize_t clinux_probe_resident(int fd, int64_t offset) {
 
 int clinux_open_cached(int directory, const char *path) {
     struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW,
+        .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_CACHED,
     };
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);

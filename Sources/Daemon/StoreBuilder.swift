@@ -72,10 +72,11 @@ enum StoreBuilder {
                     "objects": .integer(Int64(objects)), "bytes": .integer(bytes),
                     "idle": .string("\(idleSeconds)s"),
                 ])
-        case .lost(let digest):
+        case .damaged(let digest, let damage):
+            if let cause = DamageCause(rawValue: damage.rawValue) { metrics.store.damaged(cause) }
             logger.log(
                 .error, "a stored file is missing or damaged; it will be fetched again",
-                ["digest": .string("\(digest)")])
+                ["digest": .string("\(digest)"), "cause": .string(damage.rawValue)])
         case .mismatch: break  // Logged by the fetch, which knows whose bytes they were.
         case .adopted(let digest):
             logger.log(.info, "adopted", ["digest": .string("\(digest)")])

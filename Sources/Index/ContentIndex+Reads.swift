@@ -70,6 +70,23 @@ extension ContentIndex {
         }
     }
 
+    /// Who has shown `digest`, and under which names; at most `limit`, the first ones.
+    package func links(to digest: Digest, limit: Int) throws(IndexError) -> [LinkRow] {
+        try read { connection throws(IndexError) in
+            let row = try connection.statement(.links)
+            row.bind(1, digest)
+            row.bind(2, Int64(max(limit, 0)))
+            var links: [LinkRow] = []
+            while try row.step() {
+                guard let repository = row.text(0),
+                    let name = row.text(1).flatMap({ RepositoryName(parsing: $0) })
+                else { continue }
+                links.append(LinkRow(repository: repository, name: name))
+            }
+            return links
+        }
+    }
+
     /// What `tag` points to, or nil.
     package func tag(
         repository: String, name: RepositoryName, _ tag: Tag

@@ -2,7 +2,7 @@
 enum Query: Int, CaseIterable {
     // Reads
     case blob, manifest, isLinked, isPublic, tag, tags, expectedSize, referrers, children, located
-    case shard, pending, totals, manifestCount, newestUse, newestRoot
+    case shard, pending, totals, manifestCount, newestUse, newestRoot, links
     // Blobs
     case insertBlob, deleteBlob, attachChild, makeRoot, use
     case rootsAbove, freshestRootAbove, blobState, oldestRoots, imageDisk
@@ -21,7 +21,7 @@ enum Query: Int, CaseIterable {
         switch self {
         case .blob, .manifest, .isLinked, .isPublic, .tag, .tags, .expectedSize, .referrers,
             .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse,
-            .newestRoot:
+            .newestRoot, .links:
             readSQL
         case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .rootsAbove,
             .freshestRootAbove, .blobState, .oldestRoots, .imageDisk:
@@ -86,6 +86,11 @@ enum Query: Int, CaseIterable {
         case .manifestCount: "SELECT count(*) FROM manifest"
         case .newestRoot:
             "SELECT digest FROM blob WHERE root = 1 ORDER BY last_used DESC, digest DESC LIMIT 1"
+        case .links:
+            """
+            SELECT r.repository, r.name FROM link l JOIN repository r ON r.id = l.repository
+            WHERE l.digest = ?1 ORDER BY r.id LIMIT ?2
+            """
         default: "SELECT max(last_used) FROM blob WHERE root = 1"
         }
     }

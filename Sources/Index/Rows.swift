@@ -30,6 +30,12 @@ package struct TagRow: Equatable, Sendable {
     package let createdAt: Int64
 }
 
+/// Under which name a repository has shown something.
+package struct LinkRow: Equatable, Sendable {
+    package let repository: String
+    package let name: RepositoryName
+}
+
 /// A manifest that refers to a subject.
 package struct ReferrerRow: Equatable, Sendable {
     package let digest: Digest

@@ -152,6 +152,24 @@ package enum System {
         try call32("fchmod") { Glibc.fchmod(fd, mode) }
     }
 
+    /// Removes `name` and, of a directory, what is in it, at most `depth` levels; done if there is
+    /// nothing.
+    package static func removeTree(
+        _ directory: Int32, _ name: String, depth: Int = 8
+    ) throws(Errno) {
+        do throws(Errno) {
+            return try unlinkat(directory, name)
+        } catch {
+            if error.code == ENOENT { return }
+            guard error.code == EISDIR, depth > 0 else { throw error }
+        }
+        let inner = try openat(directory, name, O_RDONLY | O_DIRECTORY)
+        for entry in try entries(of: inner.raw) {
+            try removeTree(inner.raw, entry, depth: depth - 1)
+        }
+        try unlinkat(directory, name, flags: AT_REMOVEDIR)
+    }
+
     /// Names in the directory `fd`, without `.` and `..`; the descriptor stays the caller's.
     package static func entries(of fd: Int32) throws(Errno) -> [String] {
         let copy = try openat(fd, ".", O_RDONLY | O_DIRECTORY)

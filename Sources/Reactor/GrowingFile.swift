@@ -33,6 +33,9 @@ package final class GrowingFile: Sendable {
     private struct State {
         var progress: Progress
         var readers = 0
+        /// What the file looked like when its bytes were verified.
+        var identity: FileIdentity?
+        var isPublished = false
         var waiters: [Waiter] = []
     }
 
@@ -56,6 +59,15 @@ package final class GrowingFile: Sendable {
     package var fd: Int32 { descriptor.raw }
 
     package var progress: Progress { state.withLock { $0.progress } }
+
+    /// Whether nobody has changed the file since its bytes were verified; one fstat.
+    ///
+    /// True also while that is not known, as for a file that was written a moment ago.
+    package var isUnchanged: Bool {
+        guard let identity = state.withLock({ $0.identity }) else { return true }
+        guard let status = try? System.fstat(fd) else { return false }
+        return FileIdentity(status) == identity
+    }
 
     // MARK: - Writer
 
@@ -84,6 +96,20 @@ package final class GrowingFile: Sendable {
             guard $0.phase == .growing else { return }
             $0.phase = .failed
         }
+    }
+
+    /// Says that the file has its lasting name from now on, by which others may change it.
+    package func publish() {
+        state.withLock { $0.isPublished = true }
+    }
+
+    /// Whether its writer has published it: who comes now looks at what lies in the store instead
+    /// (INT-9).
+    package var isPublished: Bool { state.withLock { $0.isPublished } }
+
+    /// Says what the file looked like when its bytes were verified (INT-9).
+    package func identify(as identity: FileIdentity) {
+        state.withLock { $0.identity = identity }
     }
 
     private func change(_ body: (inout Progress) -> Void) {

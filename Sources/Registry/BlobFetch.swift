@@ -71,6 +71,12 @@ actor BlobFetch {
         }
     }
 
+    /// Whether its file lies in the store, or is about to: who joins now is given that one.
+    nonisolated var isPublished: Bool {
+        guard case .success(.file(let file, _)) = opened.current else { return false }
+        return file.isPublished
+    }
+
     /// Runs the fetch to its end, whoever still listens (UP-3).
     func run() async {
         var end = await transfer()

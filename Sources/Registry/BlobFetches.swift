@@ -17,6 +17,7 @@ actor BlobFetches {
     private struct Running {
         let fetch: BlobFetch
         let name: RepositoryName
+        let ended = Promise<Void>()
     }
 
     private let source: BlobFetch.Source
@@ -73,6 +74,11 @@ actor BlobFetches {
                 joinsLeft -= 1
                 continue
             }
+            if case .success(.file(let file, _)) = opened, !file.isUnchanged, joinsLeft > 0 {
+                joinsLeft -= 1
+                if let stored = try await findKnown(name, digest) { return stored }
+                continue
+            }
             let parent = await running.fetch.parent
             return try await answer(opened, name, digest, joined: joined, parent)
         }
@@ -82,6 +88,10 @@ actor BlobFetches {
     private func findKnown(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer? {
+        if let running = joinable(digest), running.fetch.isPublished {
+            // Being committed, which takes no time worth speaking of: its bytes are on disk.
+            _ = await running.ended.value(within: ProxyPolicy.answerBound, on: content.loop)
+        }
         if let running = joinable(digest) {
             // Somebody fetches it under another name: the upstream says whether this one has it.
             if running.name != name, !content.isLinked(source.scope, name, digest) {
@@ -90,7 +100,7 @@ actor BlobFetches {
             }
             return nil
         }
-        guard let file = await content.store.open(digest) else { return nil }
+        guard let file = await content.open(digest) else { return nil }
         if !content.isLinked(source.scope, name, digest) {
             guard content.mayBeShown(digest, onTheWordOf: source.scope) else { return nil }
             try await vouching.ask(.blob(digest), of: name)
@@ -120,6 +130,7 @@ actor BlobFetches {
         content.loop.spawn { [self] in
             await fetch.run()
             await finished(digest, fetch)
+            started.ended.fulfil(())
         }
         return (started, false)
     }

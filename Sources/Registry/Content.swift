@@ -1,6 +1,4 @@
-import Glibc
 import Index
-import Linux
 package import OCI
 package import Reactor
 package import Store
@@ -24,7 +22,8 @@ package final class Content: Sendable {
     package let loop: EventLoop
     let logger: Logger
     let events: RegistryEvents
-    private let manifests = Mutex(
+    let healing: Healing
+    let manifests = Mutex(
         RecencyCache<Digest, StoredManifest>(costMax: Content.manifestBytesMax))
     private let prefixes = Mutex(
         RecencyCache<Digest, [BlobWriter.Prefix]>(costMax: Content.mismatchesMax))
@@ -40,69 +39,10 @@ package final class Content: Sendable {
         self.loop = loop
         self.logger = logger
         self.events = events
+        healing = Healing(store.index, loop)
     }
 
     var index: ContentIndex { store.index }
-
-    // MARK: - Manifests
-
-    /// The stored manifest of `digest`, from memory if it is hot, else read and verified once.
-    func manifest(_ digest: Digest) async -> StoredManifest? {
-        if let hot = manifests.withLock({ $0.use(digest) }) {
-            store.markUsed(digest)
-            return hot
-        }
-        guard let row = stored(digest), let file = await store.open(digest) else { return nil }
-        guard let bytes = await read(file, digest) else {
-            await discard(digest)
-            return nil
-        }
-        let manifest = StoredManifest(digest: digest, mediaType: row.mediaType, bytes: bytes)
-        remember(manifest)
-        store.markUsed(digest)
-        return manifest
-    }
-
-    func stored(_ digest: Digest) -> ManifestRow? {
-        do throws(IndexError) {
-            return try index.manifest(digest)
-        } catch {
-            logger.log(.error, "index", ["error": .string("\(error)")])
-            return nil
-        }
-    }
-
-    /// Reads a whole small file on a worker and checks it against its digest (INT-9).
-    private func read(_ file: GrowingFile, _ digest: Digest) async -> [UInt8]? {
-        await workers.run { () -> [UInt8]? in
-            let size = Int(file.progress.written)
-            var bytes = [UInt8](repeating: 0, count: size)
-            var done = 0
-            while done < size {
-                let count = bytes.withUnsafeMutableBytes { buffer -> Int in
-                    let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-                    return (try? System.pread(file.fd, rest, at: Int64(done))) ?? 0
-                }
-                if count == 0 { return nil }
-                done += count
-            }
-            return StreamingHash.digest(of: bytes, digest.algorithm) == digest ? bytes : nil
-        }
-    }
-
-    func remember(_ manifest: StoredManifest) {
-        manifests.withLock {
-            $0.insert(manifest, for: manifest.digest, cost: manifest.bytes.count + 256)
-        }
-    }
-
-    /// Drops stored content whose bytes are not what they were (INT-9).
-    private func discard(_ digest: Digest) async {
-        manifests.withLock { $0.remove(digest) }
-        logger.log(.error, "damaged", ["digest": .string("\(digest)")])
-        events.verified(nil, false)
-        await store.discard(digest)
-    }
 
     // MARK: - Bounds
 
@@ -120,8 +60,8 @@ package final class Content: Sendable {
 
     // MARK: - Mismatches
 
-    /// Remembers that bytes served under `digest` turned out wrong.
-    func noteMismatch(_ digest: Digest, from proxy: String) {
+    /// Remembers that bytes served under `digest`, of an upstream or stored (nil), are wrong.
+    func noteMismatch(_ digest: Digest, from proxy: String?) {
         events.verified(proxy, false)
         mismatches.withLock { $0.insert(loop.now + ProxyPolicy.corruptRangePause, for: digest) }
         forgetShown(digest)

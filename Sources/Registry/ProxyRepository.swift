@@ -42,6 +42,7 @@ package final class ProxyRepository: Sendable {
         manifests = ManifestFetches(source, vouching)
         listings = Listings(source)
         rights = asksForRights ? Rights(source, vouching) : nil
+        content.healing.register(self)
     }
 
     /// The repository's name in the configuration.
@@ -82,7 +83,7 @@ package final class ProxyRepository: Sendable {
     /// The blob, if it is stored and was seen under this name.
     func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
         guard content.isLinked(scope, canonical(name), digest),
-            let file = await content.store.open(digest)
+            let file = await content.open(digest)
         else { return nil }
         content.store.markUsed(digest)
         return BlobAnswer(
@@ -127,6 +128,22 @@ package final class ProxyRepository: Sendable {
             return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
         }
         return try await blobs.head(canonical(name), digest, within: bound).get()
+    }
+
+    /// Fetches what was dropped because it was damaged, to its end; false if that failed.
+    func refetch(_ name: RepositoryName, _ digest: Digest, isManifest: Bool) async -> Bool {
+        do throws(RegistryError) {
+            if isManifest {
+                return try await manifest(name, .digest(digest)).outcome.stored
+            }
+            guard case .file(let file) = try await blob(name, digest).content else { return false }
+            // A fetch that nobody reads would be given up (UP-3).
+            file.addReader()
+            defer { file.removeReader() }
+            return await file.progress(beyond: .max).phase == .complete
+        } catch {
+            return false
+        }
     }
 
     /// All tags of a name.

@@ -81,6 +81,16 @@ package enum Repository: Sendable {
         }
     }
 
+    /// Says that a blob could not be sent to its end, though its client was there (INT-9).
+    package func couldNotSend(_ blob: BlobAnswer) {
+        guard case .file(let file) = blob.content else { return }
+        switch self {
+        case .proxy(let proxy): proxy.content.couldNotSend(file, of: blob.digest)
+        case .group(let group):
+            group.members.first?.content.couldNotSend(file, of: blob.digest)
+        }
+    }
+
     /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
     package func hadMismatch(_ digest: Digest) -> Bool {
         switch self {

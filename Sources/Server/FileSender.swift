@@ -17,11 +17,23 @@ struct FileSender {
         self.state = state
     }
 
+    /// Longer ranges take time, in which somebody may write to the file.
+    private static let quickBytesMax = 256 << 10
+
     /// Sends all of `range`; throws `.source` if the file will never have it.
     mutating func send(_ range: Range<Int64>) async throws(Cut) {
+        let end = range.upperBound
+        let lastPart =
+            range.count > Self.quickBytesMax ? end - GrowingFile.withheldBytes : range.lowerBound
         var position = range.lowerBound
-        while position < range.upperBound {
-            let limit = try await sendable(beyond: position, upTo: range.upperBound)
+        while position < end {
+            var limit = try await sendable(beyond: position, upTo: end)
+            if position < lastPart {
+                limit = min(limit, lastPart)
+            } else if range.count > Self.quickBytesMax, !file.isUnchanged {
+                // What was sent before may not be what was verified (INT-9).
+                throw .source
+            }
             try await sendAvailable(position..<limit)
             position = limit
         }

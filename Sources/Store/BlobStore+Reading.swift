@@ -7,7 +7,7 @@ import Synchronization
 
 /// Finding complete files, and remembering that they were used.
 extension BlobStore {
-    /// The open file of `digest` if it is open already.
+    /// The open file of `digest` if it is open already, verified or being verified.
     ///
     /// Costs a dictionary look-up; any thread. Who holds a file protects its whole image from
     /// eviction: hold it while it is being sent, not longer.
@@ -15,23 +15,48 @@ extension BlobStore {
         files.file(digest)
     }
 
-    /// The complete file of `digest`, or nil if it is not stored.
+    /// The verified file of `digest`, or nil if it is not stored.
     ///
-    /// A file that the index knows but that is missing or of another size is forgotten, and nil
-    /// too, so that it is fetched again (INT-10).
+    /// Waits until a file that was not verified in this run is; for what is small or has no
+    /// readers.
     package func open(_ digest: Digest) async -> GrowingFile? {
         for _ in 0..<Self.looksMax {
-            if let file = hot(digest) { return file }
+            guard let found = await find(digest) else { return nil }
+            await found.verification?.run()
+            if await found.file.progress(beyond: .max).phase == .complete { return found.file }
+        }
+        return nil
+    }
+
+    /// The stored file of `digest`, or nil if it is not stored.
+    ///
+    /// What was not verified in this run, or has changed since, is being verified while it is
+    /// served (INT-9): the first to find it so is given the verification to run. A file that the
+    /// index knows but that is missing, of another size or unreadable is forgotten, and nil too, so
+    /// that it is fetched again (INT-10).
+    package func find(_ digest: Digest) async -> StoredFile? {
+        for _ in 0..<Self.looksMax {
+            if let file = hot(digest) {
+                if await isTrusted(file, digest) { return StoredFile(file: file) }
+                continue
+            }
             let epoch = files.epoch
             guard let row = try? index.blob(digest) else { return nil }
             do throws(StoreError) {
-                let file = try await openFile(digest, row.size)
-                guard let file else {
-                    await forget(digest, size: row.size)
+                switch try await openFile(digest, row.size) {
+                case .failure(let damage):
+                    await forget(digest, size: row.size, damage)
                     return nil
+                case .success(let file):
+                    // An eviction since then: look again, it may have been this one.
+                    guard let kept = files.insert(file, as: digest, since: epoch) else { continue }
+                    guard kept === file, file.progress.phase == .growing else {
+                        return StoredFile(file: kept)
+                    }
+                    return StoredFile(
+                        file: file,
+                        verification: Verification(self, digest, file, size: row.size))
                 }
-                // An eviction since then: look again, it may have been this one.
-                if let kept = files.insert(file, as: digest, since: epoch) { return kept }
             } catch {
                 if case .io(let error) = error { report(.failed(error)) }
                 return nil
@@ -44,70 +69,119 @@ extension BlobStore {
     /// count as missing because of them.
     private static let looksMax = 32
 
-    /// Nil if the file is missing or of another size.
+    /// Whether an open file may be handed out; else it is not open any more.
+    private func isTrusted(_ file: GrowingFile, _ digest: Digest) async -> Bool {
+        switch file.progress.phase {
+        case .growing: return true
+        case .complete:
+            if file.isUnchanged { return true }
+            files.drop(digest, file)
+        case .failed:
+            // Whoever failed it is about to remove it; until then nobody may fetch it again.
+            await dispose(file, of: digest, .content)
+        }
+        return false
+    }
+
     private func openFile(
         _ digest: Digest, _ size: Int64
-    ) async throws(StoreError) -> GrowingFile? {
+    ) async throws(StoreError) -> Result<GrowingFile, Damage> {
         // The usual case first: directory entry and inode in memory, no worker needed.
         if let descriptor = try? layout.openCached(digest) {
-            return Self.growingFile(descriptor, size)
+            return growingFile(descriptor, digest, size)
         }
-        return try await run { layout throws(Errno) in
+        return try await run { [self] layout throws(Errno) in
             do throws(Errno) {
-                return Self.growingFile(try layout.open(digest), size)
+                return growingFile(try layout.open(digest), digest, size)
             } catch {
-                if error.code == ENOENT { return nil }
-                throw error
+                if error.isMissing { return .failure(.missing) }
+                if error.isShortage { throw error }
+                return .failure(.unreadable)
             }
         }
     }
 
-    private static func growingFile(
-        _ descriptor: consuming FileDescriptor, _ size: Int64
-    ) -> GrowingFile? {
-        guard let status = try? System.fstat(descriptor.raw), Int64(status.st_size) == size
-        else { return nil }
-        return GrowingFile(complete: descriptor, size: size)
+    private func growingFile(
+        _ descriptor: consuming FileDescriptor, _ digest: Digest, _ size: Int64
+    ) -> Result<GrowingFile, Damage> {
+        guard let status = try? System.fstat(descriptor.raw), status.st_mode & S_IFMT == S_IFREG
+        else { return .failure(.unreadable) }
+        let identity = FileIdentity(status)
+        guard identity.size == size else { return .failure(.size) }
+        guard verified.contains(digest, identity) else {
+            return .success(GrowingFile(growing: descriptor, total: size))
+        }
+        let file = GrowingFile(complete: descriptor, size: size)
+        file.identify(as: identity)
+        return .success(file)
     }
+
+    // MARK: - Damage
 
     /// Removes an object whose bytes turned out not to be those of its digest (INT-9), so that the
     /// next pull fetches it again.
     package func discard(_ digest: Digest) async {
         guard let row = try? index.blob(digest) else { return }
-        await forget(digest, size: row.size, keepsWhole: false)
+        await forget(digest, size: row.size, .content)
     }
 
-    /// Forgets an object whose file is missing or of another size, unless that has changed since.
-    func forget(_ digest: Digest, size: Int64, keepsWhole: Bool = true) async {
+    /// Has an open file that could not be sent looked at again before anybody is given it.
+    package func distrust(_ file: GrowingFile, of digest: Digest) {
+        files.drop(digest, file)
+    }
+
+    /// Removes an open file whose bytes are wrong, unless that was done already.
+    func dispose(_ file: GrowingFile, of digest: Digest, _ damage: Damage) async {
         await gate.enter()
         defer { gate.leave() }
-        guard !files.isWritten(digest), let row = try? index.blob(digest), row.size == size
-        else { return }
+        guard files.file(digest) === file else { return }
+        defer { files.drop(digest, file) }
         do throws(StoreError) {
-            let found = try await run { layout throws(Errno) in
-                try Self.removeUnlessWhole(digest, keepsWhole ? size : -1, layout)
+            let isThere = try await run { layout throws(Errno) in
+                let bad = FileIdentity(try System.fstat(file.fd))
+                guard let status = try? layout.status(digest),
+                    FileIdentity(status).isSameFile(as: bad)
+                else { return (try? layout.status(digest)) != nil }
+                try layout.clear(digest)
+                return false
             }
-            if found { return }
-            try await indexed { index throws(IndexError) in try await index.forget(digest) }
-            files.drop(digest)
-            ledger.commit(-row.disk)
-            report(.lost(digest))
+            // With another file in its place, or one about to be, the row is that one's.
+            if !isThere, !files.isWritten(digest) { try await forgetRow(digest) }
+            report(.damaged(digest, damage))
         } catch {
             if case .io(let error) = error { report(.failed(error)) }
         }
     }
 
-    /// True if the file is whole; else it is gone afterwards.
-    private static func removeUnlessWhole(
-        _ digest: Digest, _ size: Int64, _ layout: StoreLayout
-    ) throws(Errno) -> Bool {
-        do throws(Errno) {
-            if Int64(try layout.status(digest).st_size) == size { return true }
-            try layout.unlink(digest)
+    /// Forgets an object whose file is not what was stored, unless that has changed since.
+    func forget(_ digest: Digest, size: Int64, _ damage: Damage = .missing) async {
+        await gate.enter()
+        defer { gate.leave() }
+        guard !files.isWritten(digest), let row = try? index.blob(digest), row.size == size
+        else { return }
+        do throws(StoreError) {
+            let isWhole = try await run { layout throws(Errno) in
+                if damage == .missing || damage == .size, let found = try? layout.status(digest),
+                    found.st_mode & S_IFMT == S_IFREG, Int64(found.st_size) == size
+                {
+                    return true
+                }
+                try layout.clear(digest)
+                return false
+            }
+            if isWhole { return }
+            try await forgetRow(digest)
+            files.drop(digest)
+            report(.damaged(digest, damage))
         } catch {
-            if error.code != ENOENT { throw error }
+            if case .io(let error) = error { report(.failed(error)) }
         }
-        return false
+    }
+
+    private func forgetRow(_ digest: Digest) async throws(StoreError) {
+        guard let row = try? index.blob(digest) else { return }
+        try await indexed { index throws(IndexError) in try await index.forget(digest) }
+        ledger.commit(-row.disk)
     }
 
     /// Remembers that `digest` was used; memory only.
@@ -172,5 +246,20 @@ extension BlobStore {
         } catch {
             throw StoreError(error)
         }
+    }
+}
+
+/// A file of the store as it is handed out.
+package struct StoredFile: Sendable {
+    /// Complete, or growing while it is verified.
+    package let file: GrowingFile
+    /// For the first who finds it unverified, to run once; its readers wait for that.
+    package var verification: Verification?
+}
+
+extension Errno {
+    /// Whether the process or the system lacks something, which says nothing about the file.
+    var isShortage: Bool {
+        [EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR].contains(code)
     }
 }

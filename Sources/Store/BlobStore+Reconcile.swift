@@ -177,21 +177,10 @@ extension BlobStore {
         }
 
         private func advance(_ state: inout State, _ count: Int) throws(Errno) -> Bool {
-            let buffer = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: 256 << 10, alignment: 64)
-            defer { buffer.deallocate() }
-            var left = count
-            while left > 0 {
-                let read = try System.pread(file.raw, buffer, at: state.offset)
-                if read == 0 {
-                    state.isWhole = state.hash.finalize() == digest
-                    return false
-                }
-                state.hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<read]))
-                state.offset += Int64(read)
-                left -= read
-            }
-            return true
+            let isOver = try state.hash.update(from: file.raw, at: &state.offset, count: count)
+            guard isOver else { return true }
+            state.isWhole = state.hash.finalize() == digest
+            return false
         }
     }
 }

@@ -28,6 +28,7 @@ package final class BlobStore: Sendable {
     let marks: RecencyMarks
     let files: OpenFiles
     let leftovers = Leftovers()
+    let verified = VerifiedFiles()
     let gate = Gate()
     let commits = CommitCount()
     private let closing = Atomic(false)

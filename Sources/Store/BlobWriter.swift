@@ -271,24 +271,28 @@ package final class BlobWriter: Sendable {
             try System.fdatasync(file.fd)
             return Int64(try System.fstat(file.fd).st_blocks) * 512
         }
-        let known = try await publish()
+        let published = try await publish()
         store.ledger.setDirectories(store.layout.directoryBytes)
-        if known {
-            store.marks.mark(digest)
-        } else {
+        if let published {
             try await record(size, disk)
-            store.files.insertPublished(file, as: digest)
+            // Verified once more when it is served next: the clock of change times is too coarse
+            // to show a change right after the rename, so nobody could vouch for it (INT-9).
+            file.identify(as: published)
+            store.files.retire(file, digest)
+        } else {
+            store.marks.mark(digest)
         }
     }
 
-    /// True if the digest was stored meanwhile; then this file is dropped for the one that is.
-    private func publish() async throws(StoreError) -> Bool {
+    /// Nil if the digest was stored meanwhile; then this file is dropped for the one that is.
+    private func publish() async throws(StoreError) -> FileIdentity? {
         let (digest, name) = (digest, name)
         let row = try await store.indexed { index throws(IndexError) in try index.blob(digest) }
+        file.publish()
         return try await store.run { layout throws(Errno) in
-            if try layout.publish(name, known: row?.size) { return false }
+            if let moved = try layout.publish(name, known: row?.size) { return moved }
             try layout.unlinkGrowing(name)
-            return true
+            return nil
         }
     }
 

@@ -2,13 +2,16 @@ import OCI
 import Reactor
 import Synchronization
 
-/// The complete files that are open now, and which digests are being written or given up.
+/// The files that are open now, and which digests are being written or given up.
 ///
-/// Every complete file that was handed out stays in here until nobody else holds it, so that an
-/// eviction knows what is in use; of those that nobody uses, at most `idleMax` are kept open.
+/// Every file that was handed out stays in here until nobody else holds it, so that an eviction
+/// knows what is in use; of those that nobody uses, at most `idleMax` are kept open.
 final class OpenFiles: Sendable {
     private struct State {
         var files: [Digest: GrowingFile] = [:]
+        /// Still being sent, but not to be handed out any more.
+        var retired: [Digest: [WeakFile]] = [:]
+        var retiredMax = OpenFiles.retiredMin
         var order = RecencyList<Digest>()
         var writers: [Digest: Int] = [:]
         /// What the writers write.
@@ -17,6 +20,13 @@ final class OpenFiles: Sendable {
         /// Counts evictions, so that somebody who looked before one knows to look again.
         var epoch: UInt64 = 0
     }
+
+    private struct WeakFile {
+        weak let file: GrowingFile?
+    }
+
+    /// Above this many, those that nobody reads any more are cleared away.
+    private static let retiredMin = 64
 
     /// How many files in use are passed over, at most, to find one to close.
     private static let searchMax = 16
@@ -54,11 +64,17 @@ final class OpenFiles: Sendable {
         return kept
     }
 
-    /// Keeps the file that was just published by its writer, which protects it from eviction.
-    func insertPublished(_ file: GrowingFile, as digest: Digest) {
-        var closing: [GrowingFile] = []
-        state.withLock { _ = Self.keep(file, digest, &$0, idleMax, &closing) }
-        closing.removeAll()
+    /// Protects what is still read of a file that is handed out no more, and knows when nobody
+    /// holds it.
+    func retire(_ file: GrowingFile, _ digest: Digest) {
+        state.withLock { Self.retire(file, digest, &$0) }
+    }
+
+    private static func retire(_ file: GrowingFile, _ digest: Digest, _ state: inout State) {
+        state.retired[digest, default: []].append(WeakFile(file: file))
+        guard state.retired.count > state.retiredMax else { return }
+        state.retired = state.retired.filter { $0.value.contains { $0.file != nil } }
+        state.retiredMax = max(retiredMin, 2 * state.retired.count)
     }
 
     private static func keep(
@@ -84,6 +100,10 @@ final class OpenFiles: Sendable {
 
     /// Whether nobody but this table holds the file, and no body is being sent from it.
     private static func isIdle(_ digest: Digest, _ state: inout State) -> Bool {
+        if let retired = state.retired[digest] {
+            if retired.contains(where: { $0.file != nil }) { return false }
+            state.retired[digest] = nil
+        }
         guard let place = state.files.index(forKey: digest) else { return true }
         guard isKnownUniquelyReferenced(&state.files.values[place]) else { return false }
         return state.files.values[place].readers == 0
@@ -150,13 +170,18 @@ final class OpenFiles: Sendable {
         }
     }
 
-    /// Forgets an open file whose bytes are not to be trusted any more.
-    func drop(_ digest: Digest) {
-        let dropped = state.withLock { state in
+    /// Hands out an open file no more, unless another one took its place meanwhile; nil stands for
+    /// any.
+    func drop(_ digest: Digest, _ file: GrowingFile? = nil) {
+        let dropped = state.withLock { state -> GrowingFile? in
+            if let file, state.files[digest] !== file { return nil }
             state.order.remove(digest)
             state.epoch &+= 1
-            return state.files.removeValue(forKey: digest)
+            let dropped = state.files.removeValue(forKey: digest)
+            if let dropped { Self.retire(dropped, digest, &state) }
+            return dropped
         }
+        // Closed, if nobody holds it, outside of the lock.
         _ = dropped
     }
 }

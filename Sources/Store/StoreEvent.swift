@@ -13,8 +13,8 @@ package enum StoreEvent: Sendable {
     case keptPartial(files: Int, bytes: Int64)
     /// Images were evicted; `idleSeconds` is how long the newest of them had gone unused.
     case evicted(objects: Int, bytes: Int64, idleSeconds: Int64)
-    /// A file that the index knew was missing or of the wrong size and is forgotten (INT-10).
-    case lost(Digest)
+    /// A file that the index knew is not what was stored and is forgotten (INT-9, INT-10).
+    case damaged(Digest, Damage)
     /// Bytes did not hash to their digest and were dropped (INT-1).
     case mismatch(Digest)
     /// A whole file that the index did not know was verified and taken in.
@@ -23,6 +23,18 @@ package enum StoreEvent: Sendable {
     case removedStray(name: String)
     /// A system call failed and cost one object.
     case failed(Errno)
+}
+
+/// How a stored file was found not to be what was stored.
+package enum Damage: String, Error, CaseIterable, Sendable {
+    /// Its bytes hash to something else.
+    case content
+    /// It is not there.
+    case missing
+    /// It is longer or shorter.
+    case size
+    /// It cannot be opened or read, or is no file.
+    case unreadable
 }
 
 /// The store at one moment, for metrics and status lines.

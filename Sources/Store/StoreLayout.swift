@@ -140,8 +140,9 @@ final class StoreLayout: Sendable {
         try System.openCached(root.raw, Self.path(digest))
     }
 
+    /// Never waits for a writer of what may be a pipe.
     func open(_ digest: Digest) throws(Errno) -> FileDescriptor {
-        try System.openat(root.raw, Self.path(digest), O_RDONLY)
+        try System.openat(root.raw, Self.path(digest), O_RDONLY | O_NONBLOCK)
     }
 
     /// Status of a complete file; ENOENT if it is not there.
@@ -153,6 +154,18 @@ final class StoreLayout: Sendable {
         try System.unlinkat(root.raw, Self.path(digest))
     }
 
+    /// Removes whatever stands in the place of a complete file; done if there is nothing.
+    func clear(_ digest: Digest) throws(Errno) {
+        let shard: FileDescriptor
+        do throws(Errno) {
+            shard = try System.openat(root.raw, Self.shard(digest), O_RDONLY | O_DIRECTORY)
+        } catch {
+            if error.isMissing { return }
+            throw error
+        }
+        try System.removeTree(shard.raw, digest.hex)
+    }
+
     /// Removes a file of a shard whose name is no digest's.
     func unlink(_ name: String, shard: String) throws(Errno) {
         try System.unlinkat(root.raw, "\(shard)/\(name)")
@@ -160,9 +173,9 @@ final class StoreLayout: Sendable {
 
     /// Moves a verified and synced growing file to its place and syncs the directory (DUR-1).
     ///
-    /// False, and nothing moved, if a file of size `known` is there already: the one the index
+    /// Nil, and nothing moved, if a file of size `known` is there already: the one the index
     /// knows. Any other that is in the way is a leftover that nobody verified, and is replaced.
-    func publish(_ name: GrowingName, known: Int64?) throws(Errno) -> Bool {
+    func publish(_ name: GrowingName, known: Int64?) throws(Errno) -> FileIdentity? {
         let digest = name.digest
         let shard = Self.shard(digest)
         let directory = try openShard(shard)
@@ -172,10 +185,13 @@ final class StoreLayout: Sendable {
         } catch {
             guard error.code == EEXIST else { throw error }
             let there = try System.fstatat(directory.raw, digest.hex)
-            if Int64(there.st_size) == known { return false }
+            if Int64(there.st_size) == known { return nil }
             try System.renameat(directory.raw, from, directory.raw, digest.hex)
         }
+        let identity: FileIdentity
         do throws(Errno) {
+            // Before anything that takes time: what is changed from now on is not what we wrote.
+            identity = FileIdentity(try System.fstatat(directory.raw, digest.hex))
             try System.fsync(directory.raw)
         } catch {
             // Not certain to survive: it must not be there at all (DUR-2).
@@ -183,7 +199,7 @@ final class StoreLayout: Sendable {
             throw error
         }
         measure(shard, directory.raw)
-        return true
+        return identity
     }
 
     /// Opens a shard directory, made if needed; its entry in the parent is on disk afterwards.

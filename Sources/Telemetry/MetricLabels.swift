@@ -83,6 +83,16 @@ package enum VerificationResult: String, CaseIterable, Sendable {
     case corrupt
 }
 
+/// How a stored file was found not to be what was stored.
+package enum DamageCause: String, CaseIterable, Sendable {
+    /// Its bytes hash to something else.
+    case content
+    case missing
+    case size
+    /// It cannot be opened or read.
+    case unreadable
+}
+
 /// Why an upstream request failed.
 package enum UpstreamErrorReason: String, CaseIterable, Sendable {
     case dns

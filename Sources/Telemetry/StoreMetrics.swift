@@ -27,6 +27,7 @@ package struct StoreMetrics: Sendable {
     private let evictedBlobs: [EvictionReason: BoundCounter]
     private let evictedBytes: [EvictionReason: BoundCounter]
     private let verified: [VerificationResult: BoundCounter]
+    private let damaged: [DamageCause: BoundCounter]
 
     init(_ metrics: Metrics) {
         self.metrics = metrics
@@ -40,9 +41,14 @@ package struct StoreMetrics: Sendable {
         ).boundUnset()
         let verified = metrics.counter(
             "cistern_verified_blobs_total", help: "Blobs hashed by outcome.", labels: ["result"])
+        let damaged = metrics.counter(
+            "cistern_store_damaged_total",
+            help: "Stored files found damaged and dropped, to be fetched again.",
+            labels: ["cause"])
         evictedBlobs = boundByCase { blobs.bound([$0]) }
         evictedBytes = boundByCase { bytes.bound([$0]) }
         self.verified = boundByCase { verified.bound([$0]) }
+        self.damaged = boundByCase { damaged.bound([$0]) }
     }
 
     /// Counts evicted blobs.
@@ -57,6 +63,11 @@ package struct StoreMetrics: Sendable {
     /// Counts a blob whose hash was compared with its digest.
     package func verified(_ result: VerificationResult) {
         verified[result]?.add()
+    }
+
+    /// Counts a stored file that is not what was stored (INT-9, INT-10).
+    package func damaged(_ cause: DamageCause) {
+        damaged[cause]?.add()
     }
 
     /// Shows the store's size and limits from now on; once, when the store is open.

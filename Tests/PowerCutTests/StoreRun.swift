@@ -66,9 +66,9 @@ final class StoreEvents: Sendable {
 
     var all: [StoreEvent] { events.withLock { $0 } }
 
-    /// Objects whose row was there without their file.
+    /// Objects whose row was there without their whole file.
     var lost: [Digest] {
-        all.compactMap { if case .lost(let digest) = $0 { digest } else { nil } }
+        all.compactMap { if case .damaged(let digest, _) = $0 { digest } else { nil } }
     }
 
     /// Errors of system calls.

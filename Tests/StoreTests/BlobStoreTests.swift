@@ -65,6 +65,7 @@ struct BlobStoreTests {
         let fixture = try StoreFixture(openFilesMax: 3)
         let contents = (1...8).map { Content(size: 100, seed: $0) }
         for content in contents { try await fixture.store(content) }
+        for content in contents { #expect(await fixture.store.open(content.digest) != nil) }
         #expect(fixture.store.files.count == 3)
         var held: [GrowingFile] = []
         for content in contents {
@@ -73,8 +74,9 @@ struct BlobStoreTests {
         // All of them are in use: none is forgotten, so that evictions know.
         #expect(fixture.store.files.count == 8)
         held.removeAll()
-        _ = await fixture.store.open(contents[0].digest)
-        try await fixture.store(Content(size: 100, seed: 9))
+        let last = Content(size: 100, seed: 9)
+        try await fixture.store(last)
+        _ = await fixture.store.open(last.digest)
         #expect(fixture.store.files.count == 3)
     }
 

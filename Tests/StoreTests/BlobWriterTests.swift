@@ -47,8 +47,11 @@ struct BlobWriterTests {
         _ = try await writer.finish()
         #expect(writer.file.progress.phase == .complete)
         #expect(writer.file.sendable(upTo: nil) == 200_000)
-        // Writer and store give out the same open file.
-        #expect(fixture.store.hot(content.digest) === writer.file)
+        // INT-9: what is served next is verified as it lies there, then it is believed.
+        let found = try #require(await fixture.store.find(content.digest))
+        #expect(found.file !== writer.file)
+        #expect(await found.verification?.run() == true)
+        #expect(await fixture.store.find(content.digest)?.verification == nil)
     }
 
     @Test func aMismatch_failsTheReaders_andLeavesNothing() async throws {
@@ -142,7 +145,6 @@ struct BlobWriterTests {
         _ = try await first.finish()
         _ = try await second.finish()
         #expect(second.file.progress.phase == .complete)
-        #expect(fixture.store.hot(content.digest) === first.file)
         #expect(fixture.growing.isEmpty)
         #expect(fixture.files.count == 1)
         #expect(fixture.store.index.totals.blobs == 1)

@@ -140,7 +140,7 @@ final class EventLog: Sendable {
         events.withLock { $0.filter(matches).count }
     }
 
-    var lost: Int { count { if case .lost = $0 { true } else { false } } }
+    var lost: Int { count { if case .damaged = $0 { true } else { false } } }
     var mismatches: Int { count { if case .mismatch = $0 { true } else { false } } }
     var adopted: Int { count { if case .adopted = $0 { true } else { false } } }
     var strays: Int { count { if case .removedStray = $0 { true } else { false } } }
