@@ -96,11 +96,12 @@ let package = Package(
         tests("ServerTests", ["Server", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
         tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
+        .target(name: "CSimulation", path: "Tests/CSimulation"),
         tests(
             "SimulationTests",
             [
-                "Registry", "Store", "Index", "Upstream", "OCI", "Linux", "Reactor", "Telemetry",
-                "TestSupport",
+                "API", "CFaults", "CSimulation", "HTTP", "Server", "Registry", "Store", "Index",
+                "Upstream", "OCI", "Linux", "Reactor", "Telemetry", "TestSupport",
             ]),
         tests("EndToEndTests", ["TestSupport"]),
         tests("TidyTests", ["TestSupport"]),

@@ -7,8 +7,8 @@ import Synchronization
 ///
 /// Actors that live on a loop name it as their `unownedExecutor`; tasks are started by `spawn`, so
 /// that code between two awaits of sockets never leaves the thread. In a simulation the same type
-/// has no thread and no sockets: a test runs it, a seed draws which job is next, and a
-/// `ManualClock` says what time it is, so that a run can be replayed.
+/// has no thread: a test runs it, a seed draws which job is next, and a `ManualClock` says what
+/// time it is, so that a run can be replayed. Sockets, if any, are looked at without waiting.
 ///
 /// `@unchecked Sendable`: `inbox`, `thread` and `stopping` are what other threads may touch and
 /// are synchronised; everything else is touched on the loop's own thread only.
@@ -59,6 +59,13 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// A loop without a thread, driven by `runUntilIdle`; `seed` decides the order of jobs.
     package convenience init(simulating seed: UInt64, clock: ManualClock) {
         self.init(name: "simulation", clock: .manual(clock), poller: nil, seed: seed)
+    }
+
+    /// The same with sockets: a run can be replayed if their other ends live on the same thread.
+    package convenience init(
+        simulatingSockets seed: UInt64, clock: ManualClock
+    ) throws(Errno) {
+        self.init(name: "simulation", clock: .manual(clock), poller: try Poller(), seed: seed)
     }
 
     package var now: Instant { clock.now }
@@ -264,6 +271,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         defer { thread.store(0, ordering: .relaxed) }
         var turns = 0
         while turns < turnsMax {
+            poller?.poll(timeout: 0)
             takeInbox()
             fireTimers()
             resumeYielded()
@@ -273,6 +281,11 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         }
         return turns
     }
+
+    /// When the next timer is due, if there is one.
+    ///
+    /// Simulation only.
+    package var nextDeadline: Instant? { timers.nextDeadline() }
 
     /// Moves the manual clock and runs what became due, timer by timer.
     package func advance(by delay: Duration) {

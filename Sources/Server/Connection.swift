@@ -17,6 +17,8 @@ final class Connection {
     /// Pipelined requests answered before other connections get their turn.
     private static let requestsPerTurnMax = 16
 
+    /// Its place in the order of the loop's connections.
+    let number: UInt64
     let listener: Listener
     let state: ServerLoop
     let socket: ClientSocket
@@ -50,6 +52,7 @@ final class Connection {
         self.state = state
         input = InputBuffer(pool: state.blocks, bytesMax: state.limits.inputBytesMax)
         accepted = state.loop.now
+        number = state.nextConnectionNumber()
     }
 
     /// Serves the accepted descriptor `raw` until its connection ends, and closes it.

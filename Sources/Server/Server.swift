@@ -15,14 +15,16 @@ package final class Server: Sendable {
     private let ledger: ConnectionLedger
 
     /// `workers` read cold files ahead of sendfile; without them a cold page blocks its loop.
+    ///
+    /// `seed` makes request ids and boundaries: given in simulations only.
     package init(
         loops: [EventLoop], workers: WorkerPool?, limits: ServerLimits = ServerLimits(),
-        events: ServerEvents = ServerEvents()
+        events: ServerEvents = ServerEvents(), seed: UInt64 = .random(in: 0 ... .max)
     ) {
         let ledger = ConnectionLedger(
             totalMax: limits.connectionsMax, perAddressMax: limits.connectionsPerAddressMax)
         self.ledger = ledger
-        var seeds = SystemRandomNumberGenerator()
+        var seeds = SeededGenerator(seed: seed)
         self.loops = loops.map {
             ServerLoop(
                 loop: $0, limits: limits, workers: workers, events: events, ledger: ledger,

@@ -26,7 +26,9 @@ final class ServerLoop: @unchecked Sendable {
 
     let blocks = BlockPool()
     private var acceptors: [Acceptor] = []
-    private var connections: [ObjectIdentifier: Connection] = [:]
+    /// By number, since what happens to all of them happens in the order of their age.
+    private var connections: [UInt64: Connection] = [:]
+    private var connectionsEver: UInt64 = 0
     private var headBuffers: [[UInt8]] = []
     private var identifiers: SeededGenerator
     private var dateLine: [UInt8] = []
@@ -63,19 +65,27 @@ final class ServerLoop: @unchecked Sendable {
     func stopAccepting(from listener: Listener) {
         for acceptor in acceptors where acceptor.listener === listener { acceptor.stop() }
         acceptors.removeAll { $0.listener === listener }
-        for connection in connections.values where connection.listener === listener {
+        for connection in byAge where connection.listener === listener {
             connection.endSoon()
         }
     }
 
     // MARK: - Connections
 
+    /// A number for a new connection, higher than those before.
+    func nextConnectionNumber() -> UInt64 {
+        connectionsEver += 1
+        return connectionsEver
+    }
+
+    private var byAge: [Connection] { connections.sorted { $0.key < $1.key }.map(\.value) }
+
     /// A connection is accepted; `opened` or `closed` follows.
     func arrived() { arriving += 1 }
 
     func opened(_ connection: Connection) {
         arriving -= 1
-        connections[ObjectIdentifier(connection)] = connection
+        connections[connection.number] = connection
         if isDraining { connection.endSoon(patience: Self.firstRequestPatience) }
     }
 
@@ -86,7 +96,7 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     func closed(_ connection: Connection) {
-        connections[ObjectIdentifier(connection)] = nil
+        connections[connection.number] = nil
         finishDrainIfEmpty()
     }
 
@@ -96,7 +106,7 @@ final class ServerLoop: @unchecked Sendable {
     /// Where most connections have said nothing yet, they are the reason why there is no room: it
     /// is better to wait until their time is over than to end those who have been good.
     func makeRoom(countedIn ledger: ConnectionLedger) -> Bool {
-        let counted = connections.values.filter {
+        let counted = byAge.filter {
             ($0.listener.ownLedger ?? self.ledger) === ledger && !$0.isEnding
         }
         let pending = counted.filter { $0.headSince != nil }
@@ -158,12 +168,12 @@ final class ServerLoop: @unchecked Sendable {
             acceptor.listener.refuse()
         }
         acceptors = []
-        for connection in connections.values {
+        for connection in byAge {
             connection.endSoon(patience: Self.firstRequestPatience)
         }
         let left = deadline - loop.now
         loop.timer(after: left) { [self] in
-            for connection in connections.values { connection.abort() }
+            for connection in byAge { connection.abort() }
         }
         loop.timer(after: left + .seconds(1)) { [self] in finishDrain() }
         finishDrainIfEmpty()

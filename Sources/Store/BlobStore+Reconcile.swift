@@ -207,6 +207,6 @@ private struct Differences: Sendable {
             }
             if rest.remove(digest) == nil { unknown.append(digest) }
         }
-        missing = Array(rest)
+        missing = rest.sorted()
     }
 }
