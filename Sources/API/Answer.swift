@@ -106,6 +106,10 @@ extension Answer {
                 "\(registry) failed too often and is left alone for now; \(what) is not cached; "
                     + "again in \(retryAfter.wholeSeconds) s: \(cause)",
                 reason: "\(registry) is failing, asked again in \(retryAfter.wholeSeconds) s")
+        case .offline(let registry):
+            return .error(
+                404, missing, "\(what) is not in this cache, and \(registry) is offline here",
+                reason: "not in this offline cache")
         case .failing(let registry, let status):
             return .error(
                 502, .unavailable,
@@ -136,7 +140,7 @@ extension RegistryError {
     /// When asking again makes sense, for 502, 503 and 504 (UP-10).
     fileprivate var retryAfterSeconds: Int? {
         switch self {
-        case .notFound, .denied: nil
+        case .notFound, .denied, .offline: nil
         case .limited(_, let retryAfter), .busy(_, let retryAfter), .resting(_, let retryAfter, _):
             retryAfter.wholeSeconds
         case .rangeOfCorrupt: 60
@@ -174,7 +178,7 @@ extension CacheOutcome {
     /// The outcome as RFC 9211 writes it.
     var cacheStatus: CacheStatus {
         switch kind {
-        case .hit: .hit(ttl: ttl)
+        case .hit: CacheStatus(hit: true, ttl: ttl, detail: detail)
         case .revalidated:
             CacheStatus(hit: true, forward: .stale, forwardStatus: forwardStatus, ttl: ttl)
         case .stale:

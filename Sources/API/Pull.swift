@@ -236,6 +236,9 @@ struct Pull {
     /// What the cache did, and a warning when it serves something old (UP-6).
     private func note(_ outcome: CacheOutcome, in fields: inout HeaderFields) {
         fields.append("Cache-Status", outcome.cacheStatus.value(appendingTo: outcome.parent))
+        if outcome.kind == .hit, outcome.detail == CacheOutcome.offline {
+            fields.append("Warning", "112 - \"Disconnected Operation\"")
+        }
         guard outcome.kind == .stale else { return }
         // 110 for caches; 299 is what OCI clients print (OCI "Warnings").
         fields.append("Warning", "110 - \"Response is Stale\"")

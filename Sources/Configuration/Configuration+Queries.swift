@@ -26,7 +26,7 @@ extension Configuration {
             listener.route.contains { $0 != .root }
             ? repositories : listener.repository.map { proxies(below: $0) } ?? []
         return reachable.compactMap { repository in
-            guard let proxy = repository.proxy, proxy.credentials != nil, !proxy.sharePrivate else {
+            guard let proxy = repository.proxy, proxy.hasLogin, !proxy.sharePrivate else {
                 return nil
             }
             return repository.name

@@ -12,13 +12,12 @@ package struct ProxyConfiguration: Sendable, Equatable {
 
     /// The name people write in image names, normalised: lower case, no default port, no alias.
     package var registry: String
-    /// Where the registry is reached.
-    package var upstream: UpstreamURL
-    /// The login at the upstream and its realms (CRED-1); nil to pull anonymously.
-    package var credentials: Credentials?
+    /// Where the registry is reached, in the order of asking: caches and mirrors first, the
+    /// registry itself, whose word counts, last. Never empty.
+    package var upstreams: [Upstream]
+    /// True never to ask any of them.
+    package var offline: Bool
     package var authentication = Authentication.configured
-    /// Token realms trusted besides the upstream's own origin, the built-in ones included.
-    package var realms: [UpstreamURL]
     /// Networks that redirects, realms and CDNs may be on besides public addresses (SSRF-3).
     package var allowNetworks: [Network]
     /// Certificate authorities for this upstream besides the system's; absolute.
@@ -43,6 +42,20 @@ package struct ProxyConfiguration: Sendable, Equatable {
     package var retries: Int
     /// True when what the credentials open may be pulled by anyone who reaches a listener (AUTH-8).
     package var sharePrivate: Bool
+}
+
+extension ProxyConfiguration {
+    /// One place where the registry is reached.
+    package struct Upstream: Sendable, Equatable {
+        package var url: UpstreamURL
+        /// The login there and at its realms, and nowhere else (CRED-1); nil to pull anonymously.
+        package var credentials: Credentials?
+        /// Token realms trusted besides its own origin, the built-in ones included.
+        package var realms: [UpstreamURL]
+    }
+
+    /// Whether some of what it holds may be open to a login only.
+    package var hasLogin: Bool { upstreams.contains { $0.credentials != nil } }
 }
 
 /// A login at an upstream.

@@ -85,13 +85,12 @@ struct RepositoryBuilder {
         } catch {
             throw DaemonError(.unavailable, "repository \(name): \(error)")
         }
-        let scope = Scope(
-            name, upstream: settings.upstream.description, login: settings.credentials?.username)
         let logins =
             settings.authentication == .passthrough
             ? logins(of: name, settings, limits, builder) : nil
         return ProxyRepository(
-            scope, registry: settings.registry, policy: Self.policy(settings, limits),
+            Scope(name, settings), registry: settings.registry,
+            policy: Self.policy(settings, limits),
             upstream: upstream, content: runtime.content, logins: logins)
     }
 
@@ -109,7 +108,7 @@ struct RepositoryBuilder {
             }
             let user = String(decoding: login.username, as: UTF8.self)
             return ProxyRepository(
-                Scope(name, upstream: settings.upstream.description, login: user),
+                Scope(name, settings, client: user),
                 registry: settings.registry, policy: policy, upstream: upstream,
                 content: content, asksForRights: true)
         }
@@ -118,9 +117,27 @@ struct RepositoryBuilder {
     private static func policy(
         _ settings: ProxyConfiguration, _ limits: LimitsConfiguration
     ) -> ProxyPolicy {
-        ProxyPolicy(
+        var policy = ProxyPolicy(
             tagTTL: settings.tagTTL, missingTTL: settings.missingTTL, staleMax: settings.stale,
             resumesMax: settings.retries, manifestBytesMax: Int(clamping: limits.manifestSize),
             blobBytesMax: limits.blobSize, implicitLibrary: settings.registry == "docker.io")
+        policy.isOffline = settings.offline
+        if settings.offline { policy.staleMax = .forever }
+        return policy
+    }
+}
+
+extension Scope {
+    /// What one proxy shows is known by the registry itself and by all its logins: a cache put in
+    /// front of it changes nothing, and what needs a login anywhere is private.
+    fileprivate init(_ name: String, _ settings: ProxyConfiguration, client: String? = nil) {
+        let logins = settings.upstreams.compactMap { upstream in
+            upstream.credentials.map { (upstream.url.description, $0.username) }
+        }
+        let registry = settings.upstreams.last?.url.description ?? settings.registry
+        let login =
+            logins.count == 1 && logins.first?.0 == registry
+            ? logins.first?.1 : logins.map { "\($0.0) \($0.1)" }.joined(separator: "\n")
+        self.init(name, upstream: registry, login: client ?? (logins.isEmpty ? nil : login))
     }
 }

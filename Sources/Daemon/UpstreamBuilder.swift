@@ -15,8 +15,21 @@ struct UpstreamBuilder {
     func build(
         _ settings: ProxyConfiguration, login: UpstreamSettings.Credentials? = nil
     ) throws(UpstreamError) -> any UpstreamClient {
-        var site = try Self.site(settings)
-        if let login { site.credentials = login }
+        if settings.offline { return OfflineUpstream() }
+        var members: [any UpstreamClient] = []
+        for upstream in settings.upstreams {
+            var site = try Self.site(upstream, settings)
+            // The configuration allows clients' logins with a single upstream only.
+            if let login, settings.upstreams.count == 1 { site.credentials = login }
+            members.append(try build(site))
+        }
+        if let only = members.first, members.count == 1 { return only }
+        return UpstreamChain(members, loop: runtime.home)
+    }
+
+    private func build(
+        _ site: UpstreamSettings
+    ) throws(UpstreamError) -> any UpstreamClient {
         let client = try CurlUpstream(
             site, loop: runtime.home, events: UpstreamEvents(counting: metrics))
         let budgeted = BudgetedUpstream(client, loop: runtime.home) { [metrics] in
@@ -55,19 +68,19 @@ struct UpstreamBuilder {
     }
 
     private static func site(
-        _ settings: ProxyConfiguration
+        _ place: ProxyConfiguration.Upstream, _ settings: ProxyConfiguration
     ) throws(UpstreamError) -> UpstreamSettings {
-        guard let base = RemoteURL(parsing: settings.upstream.description) else {
+        guard let base = RemoteURL(parsing: place.url.description) else {
             throw .badResponse("the upstream's URL is not usable")
         }
         var upstream = UpstreamSettings(
             registry: settings.registry, base: base,
             implicitLibrary: settings.registry == "docker.io",
-            credentials: settings.credentials.map {
+            credentials: place.credentials.map {
                 UpstreamSettings.Credentials(
                     username: Array($0.username.utf8), password: $0.password.bytes)
             },
-            realms: settings.realms.compactMap { RemoteURL(parsing: $0.description) },
+            realms: place.realms.compactMap { RemoteURL(parsing: $0.description) },
             allowNetworks: settings.allowNetworks,
             caFile: settings.caFile, insecure: settings.insecure,
             userAgent: "cistern/\(Version.number)")

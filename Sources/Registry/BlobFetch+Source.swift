@@ -2,16 +2,13 @@ import OCI
 import Upstream
 
 extension BlobFetch.Source {
-    /// Asks for a whole blob.
+    /// Asks for a whole blob; of several upstreams the next one after each mismatch.
     func ask(
-        _ name: RepositoryName, _ digest: Digest
+        _ name: RepositoryName, _ digest: Digest, after mismatches: Int = 0
     ) async throws(RegistryError) -> UpstreamResponse {
-        let response: UpstreamResponse
-        do throws(UpstreamError) {
-            response = try await upstream.send(UpstreamRequest(.get, .blob(name, digest)))
-        } catch {
-            throw error.registryError(of: registry)
-        }
+        var request = UpstreamRequest(.get, .blob(name, digest))
+        request.resumption = mismatches
+        let response = try await send(request)
         guard response.status == 200 else {
             response.body.cancel()
             throw response.registryError(of: registry)

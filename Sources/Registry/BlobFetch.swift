@@ -39,6 +39,14 @@ actor BlobFetch {
         case failed(RegistryError)
         case mismatch
         case noRoom
+
+        /// Whether the upstream sent something else than was asked for.
+        var isWrongBytes: Bool {
+            switch self {
+            case .mismatch, .failed(.corrupt): true
+            default: false
+            }
+        }
     }
 
     let opened = Promise<Fetched<Opened>>()
@@ -80,9 +88,9 @@ actor BlobFetch {
     /// Runs the fetch to its end, whoever still listens (UP-3).
     func run() async {
         var end = await transfer()
-        if case .mismatch = end, opened.current == nil {
-            // Nobody has seen a byte: the upstream gets a second chance (INT-2).
-            end = await transfer()
+        if end.isWrongBytes, opened.current == nil {
+            // Nobody has seen a byte: the upstream, or the next one, gets a second chance (INT-2).
+            end = await transfer(after: 1)
         }
         switch end {
         case .committed: break
@@ -94,7 +102,7 @@ actor BlobFetch {
         }
     }
 
-    private func transfer() async -> End {
+    private func transfer(after mismatches: Int = 0) async -> End {
         if source.content.hasOutgrown(digest) { return .noRoom }
         do throws(RegistryError) {
             if let offset = source.content.store.leftover(of: digest) {
@@ -102,7 +110,7 @@ actor BlobFetch {
                 // Not what the upstream has: from the beginning then.
                 await source.content.store.dropLeftover(of: digest)
             }
-            let response = try await source.ask(name, digest)
+            let response = try await source.ask(name, digest, after: mismatches)
             let size = try source.expectedSize(response, name, digest)
             parent = response.cacheStatus
             let writer: BlobWriter
@@ -240,7 +248,8 @@ actor BlobFetch {
                 }
                 resumes += 1
                 await source.content.loop.sleep(for: try pause(resumes, after: cause))
-                switch await resume(at: writer.file.progress.written, etag: first.etag, size: size)
+                switch await resume(
+                    at: writer.file.progress.written, etag: first.etag, size: size, after: resumes)
                 {
                 case .success(nil): return
                 case .success(let resumed?):
@@ -336,10 +345,11 @@ actor BlobFetch {
     ///
     /// Nil when there is none: what broke off was the end of a body of unknown length.
     private func resume(
-        at offset: Int64, etag: String?, size: Int64?
+        at offset: Int64, etag: String?, size: Int64?, after resumption: Int = 0
     ) async -> Result<(UpstreamResponse, skip: Int64)?, ResumeError> {
-        let request = UpstreamRequest(
+        var request = UpstreamRequest(
             .get, .blob(name, digest), offset: offset, ifRange: offset > 0 ? etag : nil)
+        request.resumption = resumption
         let response: UpstreamResponse
         do throws(UpstreamError) {
             response = try await source.upstream.send(request)

@@ -26,6 +26,8 @@ package struct CacheOutcome: Sendable, Equatable {
     }
 
     package static let hit = CacheOutcome(.hit)
+    /// `detail` of a tag that nobody was asked about because nobody ever is.
+    package static let offline = "offline"
 
     /// The same answer as seen by somebody who joined the fetch.
     var joined: CacheOutcome {

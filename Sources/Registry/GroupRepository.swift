@@ -142,6 +142,7 @@ package final class GroupRepository: Sendable {
     /// before "not found".
     private static func worse(_ left: RegistryError, _ right: RegistryError) -> RegistryError {
         func rank(_ error: RegistryError) -> Int {
+            if case .offline = error { return 0 }
             if error.isTrouble { return 2 }
             if case .denied = error { return 1 }
             return 0

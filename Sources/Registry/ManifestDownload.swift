@@ -31,15 +31,18 @@ extension BlobFetch.Source {
                     "repo": .string(scope.repository), "name": .string("\(key.name)"),
                     "cause": .string(text),
                 ])
-            return try await download(key, expecting: digest, isDispensable: isDispensable)
+            return try await download(
+                key, expecting: digest, isDispensable: isDispensable, after: 1)
         }
     }
 
     private func download(
-        _ key: ManifestFetches.Key, expecting expected: Digest?, isDispensable: Bool
+        _ key: ManifestFetches.Key, expecting expected: Digest?, isDispensable: Bool,
+        after mismatches: Int = 0
     ) async throws(RegistryError) -> ManifestDownload {
         var request = UpstreamRequest(.get, .manifest(key.name, key.reference))
         request.isDispensable = isDispensable
+        request.resumption = mismatches
         let response = try await send(request)
         guard response.status == 200 else {
             response.body.cancel()

@@ -12,6 +12,8 @@ package struct ProxyPolicy: Sendable, Equatable {
     package var manifestBytesMax: Int
     /// Largest blob, in bytes (RES-2).
     package var blobBytesMax: Int64
+    /// Whether the upstream is never asked: a tag is served as it is at any age.
+    package var isOffline = false
     /// Whether names of one component stand below `library/` (Docker Hub).
     package var implicitLibrary: Bool
 

@@ -69,8 +69,11 @@ package final class ProxyRepository: Sendable {
             guard let row = content.tag(scope, name, tag) else { return nil }
             let age = content.loop.clock.wallSeconds - row.checkedAt
             let ttl = policy.tagTTL.components.seconds - max(0, age)
-            guard ttl > 0, let manifest = await content.manifest(row.digest) else { return nil }
-            return ManifestAnswer(manifest: manifest, outcome: CacheOutcome(.hit, ttl: ttl))
+            guard ttl > 0 || policy.isOffline, let manifest = await content.manifest(row.digest)
+            else { return nil }
+            let outcome = CacheOutcome(
+                .hit, ttl: ttl, detail: ttl > 0 ? nil : CacheOutcome.offline)
+            return ManifestAnswer(manifest: manifest, outcome: outcome)
         }
     }
 
@@ -196,7 +199,7 @@ package final class ProxyRepository: Sendable {
         if case .success(let list) = answer {
             try await allow(list.outcome, of: name, askedAt: askedAt)
         }
-        guard case .failure(.notFound) = answer,
+        guard case .failure(let error) = answer, error.isAbsence,
             let fallback = try? await manifest(
                 name, .tag(digest.referrersTag), within: half),
             let index = try? ReferrersIndex.parse(fallback.manifest.bytes)

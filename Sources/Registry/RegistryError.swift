@@ -16,6 +16,8 @@ package enum RegistryError: Error, Sendable {
     case unreachable(registry: String, Unreachable)
     /// The upstream failed too often and is left alone for a while (UP-8); nothing was sent.
     case resting(registry: String, retryAfter: Duration, cause: String)
+    /// Not stored, and the upstream is never asked.
+    case offline(registry: String)
     /// The upstream answered with a status that is no answer.
     case failing(registry: String, status: Int)
     /// What the upstream sent is not what its digest, length or type promise (INT-1, INT-8).
@@ -54,6 +56,14 @@ extension RegistryError {
         }
     }
 
+    /// Whether there is no such thing, as far as can be known.
+    var isAbsence: Bool {
+        switch self {
+        case .notFound, .offline: true
+        default: false
+        }
+    }
+
     /// The metric and log word for the cause.
     package var reason: String {
         switch self {
@@ -64,6 +74,7 @@ extension RegistryError {
         case .busy: "http_503"
         case .unreachable(_, let cause): cause.reason
         case .resting: "breaker_open"
+        case .offline: "offline"
         case .failing(_, let status): "http_\(status)"
         case .corrupt: "digest_mismatch"
         case .timedOut: "timeout"
@@ -89,6 +100,7 @@ extension UpstreamError {
             .corrupt(registry: registry, "the answer exceeds \(limit) bytes")
         case .overloaded, .timeout(.queue):
             .unavailable("too many requests to \(registry) at once")
+        case .offline: .offline(registry: registry)
         case .breakerOpen(let retryAfter, let cause):
             .resting(registry: registry, retryAfter: retryAfter, cause: cause)
         case .elsewhere(.badResponse(let text)): .corrupt(registry: registry, text)

@@ -171,7 +171,8 @@ extension UpstreamError {
     fileprivate var breakerOutcome: Breaker.Outcome {
         switch self {
         case .resolve, .connect, .tls, .tokenFailed: .failure
-        case .timeout(.queue), .overloaded, .cancelled, .breakerOpen, .spared: .nothing
+        case .timeout(.queue), .overloaded, .cancelled, .breakerOpen, .offline: .nothing
+        case .spared: .nothing
         case .timeout(.resolve), .timeout(.connect), .timeout(.tls): .failure
         case .timeout(.firstByte), .timeout(.headers), .stalled, .reset, .truncated: .objectFailure
         case .badResponse, .tooLarge: .objectFailure

@@ -52,6 +52,8 @@ package enum UpstreamError: Error, Equatable, Sendable {
     case breakerOpen(retryAfter: Duration, cause: String)
     /// What failed is where the upstream redirected to, such as a CDN; the upstream itself answers.
     indirect case elsewhere(UpstreamError)
+    /// The configuration says that it is never asked.
+    case offline
     case cancelled
 }
 
@@ -60,7 +62,7 @@ extension UpstreamError {
     package static let reasons = [
         "dns", "connect", "tls", "timeout", "stalled", "reset", "truncated", "too_large",
         "bad_response", "refused", "auth", "rate_limited", "overloaded", "breaker_open",
-        "cancelled",
+        "offline", "cancelled",
     ]
 
     /// The metric label of this error, one of `reasons`.
@@ -81,6 +83,7 @@ extension UpstreamError {
         case .overloaded: "overloaded"
         case .breakerOpen: "breaker_open"
         case .elsewhere(let error): error.reason
+        case .offline: "offline"
         case .cancelled: "cancelled"
         }
     }
@@ -109,6 +112,7 @@ extension UpstreamError: CustomStringConvertible {
         case .overloaded: "too many requests are waiting for this upstream"
         case .breakerOpen(_, let cause): "left alone after failures: \(cause)"
         case .elsewhere(let error): "after a redirect: \(error)"
+        case .offline: "offline"
         case .cancelled: "cancelled"
         }
     }

@@ -32,6 +32,9 @@ package struct UpstreamRequest: Sendable {
     /// Whether it is worth a client's while to ask again after a failure (UP-8); not when there is
     /// an older answer to do with.
     package var mayBeRepeated = true
+    /// How often the transfer that this one goes on with was interrupted: of several upstreams the
+    /// next one is asked each time.
+    package var resumption = 0
     /// When headers or an error are due at the latest; nil for the client's own bound (UP-2).
     package var deadline: Instant?
 

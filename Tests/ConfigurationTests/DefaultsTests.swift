@@ -15,11 +15,11 @@ import Testing
         #expect("\(configuration.admin.address)" == "127.0.0.1:5001")
         #expect(configuration.warnings.isEmpty)
         let hub = try #require(configuration.proxy(ofRegistry: "docker.io")?.proxy)
-        #expect("\(hub.upstream)" == "https://registry-1.docker.io")
-        #expect(hub.realms.map { "\($0)" } == ["https://auth.docker.io/token"])
+        #expect("\(hub.upstreams[0].url)" == "https://registry-1.docker.io")
+        #expect(hub.upstreams[0].realms.map { "\($0)" } == ["https://auth.docker.io/token"])
         let quay = try #require(configuration.repository(named: "quay.io")?.proxy)
-        #expect("\(quay.upstream)" == "https://quay.io")
-        #expect(quay.realms.map { "\($0)" } == ["https://quay.io/v2/auth"])
+        #expect("\(quay.upstreams[0].url)" == "https://quay.io")
+        #expect(quay.upstreams[0].realms.map { "\($0)" } == ["https://quay.io/v2/auth"])
     }
 
     @Test func everyDefaultIsThatOfTheTable() throws {
@@ -46,7 +46,7 @@ import Testing
         #expect(proxy.firstByteTimeout == .seconds(10))
         #expect(proxy.stallTimeout == .seconds(30))
         #expect(proxy.retries == 3)
-        #expect(!proxy.insecure && !proxy.sharePrivate && proxy.credentials == nil)
+        #expect(!proxy.insecure && !proxy.sharePrivate && !proxy.hasLogin && !proxy.offline)
     }
 
     @Test(arguments: [

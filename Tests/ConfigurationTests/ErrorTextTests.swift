@@ -87,7 +87,7 @@ import Testing
 
     @Test(arguments: [
         ("remoteurl", "upstream"), ("ttl", "tag_ttl"), ("max-stale", "stale"), ("ca", "ca_file"),
-        ("upstreams", "upstream"), ("tagttl", "tag_ttl"), ("usrename", "username"),
+        ("remotes", "upstreams"), ("tagttl", "tag_ttl"), ("usrename", "username"),
         ("insecure_skip_verify", "insecure"), ("proxy_url", "upstream"), ("Registry", "registry"),
     ])
     func wordsOfOtherToolsAreLedOver(word: String, meant: String) throws {

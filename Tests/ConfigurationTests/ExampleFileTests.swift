@@ -37,7 +37,9 @@ import Testing
 
     @Test func everyOptionInItExists() throws {
         let directory = try TemporaryDirectory()
-        try directory.write("docker-hub", "hunter2", mode: 0o600)
+        for name in ["docker-hub", "quay"] {
+            try directory.write(name, "hunter2", mode: 0o600)
+        }
         var environment = home
         environment["CREDENTIALS_DIRECTORY"] = directory.path
         let text = try switchedOn().replacing(
@@ -59,6 +61,13 @@ import Testing
         }
         let defaults = root["defaults"]?.value.table?["proxy"]?.value.table?.entries.map(\.key)
         tables["defaults.proxy"] = Set(defaults ?? [])
+        var upstreamKeys: Set<String> = []
+        for repository in repositories.entries {
+            guard case .array(let list)? = repository.value.table?["upstreams"]?.value.content
+            else { continue }
+            for each in list { upstreamKeys.formUnion(each.table?.entries.map(\.key) ?? []) }
+        }
+        tables["repositories.NAME.upstreams"] = upstreamKeys
         for section in KeyTable.sections {
             let written =
                 tables[section.name]

@@ -58,7 +58,7 @@ import Testing
             + "username = \"\u{E4}\" # '\"\npassword = { env = \"P\" }\n"
         let environment = home.merging(["P": "x"]) { $1 }
         let configuration = try accept(text, environment: environment)
-        #expect(configuration.repositories[0].proxy?.credentials?.username == "\u{E4}")
+        #expect(configuration.repositories[0].proxy?.upstreams[0].credentials?.username == "\u{E4}")
     }
 
     @Test func aFileOfMoreThanOneMebibyteIsRefused() {

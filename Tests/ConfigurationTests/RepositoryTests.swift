@@ -24,7 +24,7 @@ import Testing
         #expect(hub.proxy?.retries == 1)
         let other = try #require(configuration.repositories.last?.proxy)
         #expect(other.registry == "registry.example.org:5000")
-        #expect("\(other.upstream)" == "https://registry.example.org:5000")
+        #expect("\(other.upstreams[0].url)" == "https://registry.example.org:5000")
         #expect(other.tagTTL == .seconds(3600))
         #expect(other.allowNetworks.map { "\($0)" } == ["10.0.0.0/8"])
     }
@@ -156,7 +156,7 @@ import Testing
             upstream = "https://mirror.example.org"
             realms = ["https://login.example.org/token"]
             """)
-        let realms = configuration.repositories[0].proxy?.realms.map { "\($0)" }
+        let realms = configuration.repositories[0].proxy?.upstreams[0].realms.map { "\($0)" }
         #expect(realms == ["https://login.example.org/token"])
     }
 

@@ -22,7 +22,8 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = try directory.write("p", "#&%:@/ \u{FF}ü\n", mode: 0o600)
         let credentials = try #require(
-            try accept(proxy("{ file = \"\(path)\" }")).repositories[0].proxy?.credentials)
+            try accept(proxy("{ file = \"\(path)\" }")).repositories[0].proxy?.upstreams[0]
+                .credentials)
         #expect(text(credentials.password) == "#&%:@/ \u{FF}ü")
         #expect(credentials.username == "ann")
         #expect(credentials.source == .file(path))
@@ -54,7 +55,7 @@ import Testing
                 == ["credential quay cannot be read: $CREDENTIALS_DIRECTORY is not set"])
         environment["CREDENTIALS_DIRECTORY"] = directory.path
         let read = try accept(configuration, environment: environment)
-        #expect(text(read.repositories[0].proxy?.credentials?.password) == "hunter2")
+        #expect(text(read.repositories[0].proxy?.upstreams[0].credentials?.password) == "hunter2")
     }
 
     @Test func aCheckOutsideTheServiceOnlyWarnsOfCredentials() throws {
@@ -69,7 +70,7 @@ import Testing
         var environment = home
         environment["TOKEN"] = "hunter2"
         let read = try accept(proxy("{ env = \"TOKEN\" }"), environment: environment)
-        #expect(text(read.repositories[0].proxy?.credentials?.password) == "hunter2")
+        #expect(text(read.repositories[0].proxy?.upstreams[0].credentials?.password) == "hunter2")
         #expect(try refuse(proxy("{ env = \"TOKEN\" }")).diagnostics.map(\.code) == ["bad-secret"])
     }
 

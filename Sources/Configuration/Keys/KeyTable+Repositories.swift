@@ -37,10 +37,13 @@ enum ProxyKeys {
     static let upstream = Key(
         "upstream", .upstreamURL, default: .computed("https:// and the registry's name"),
         also: [
-            "upstreams", "remote", "remoteurl", "remote_url", "proxy_url", "url", "urls",
-            "endpoint", "endpoints", "mirror", "source",
+            "remote", "remoteurl", "remote_url", "proxy_url", "url", "endpoint", "source",
         ],
         "Where the registry is reached.")
+    static let upstreams = Key(
+        "upstreams", .upstreams, default: .computed("upstream alone"),
+        also: ["urls", "endpoints", "mirror", "mirrors", "remotes", "fallback", "fallbacks"],
+        "Several places in the order of asking, the registry itself last.")
     static let username = Key(
         "username", .word("a user name"), default: .computed("pull anonymously"),
         also: ["user", "login", "account"],
@@ -72,9 +75,24 @@ enum ProxyKeys {
         name: "repositories.NAME (proxy)", whereabouts: "in a proxy repository",
         keys: [
             RepositoryKeys.type.description, registry.description, upstream.description,
-            username.description, password.description, sharePrivate.description,
-            auth.description, realms.description, insecure.description,
+            upstreams.description, username.description, password.description,
+            sharePrivate.description, auth.description, realms.description, insecure.description,
         ] + DefaultsKeys.section.keys)
+}
+
+/// Keys of a table in `upstreams`; those of a login are `ProxyKeys`'.
+enum UpstreamKeys {
+    static let url = Key(
+        "url", .upstreamURL, default: .required,
+        also: ["upstream", "remote", "remoteurl", "endpoint", "address", "server"],
+        "Where it is reached.")
+
+    static let section = Section(
+        name: "repositories.NAME.upstreams", whereabouts: "in upstreams",
+        keys: [
+            url.description, ProxyKeys.username.description, ProxyKeys.password.description,
+            ProxyKeys.realms.description,
+        ])
 }
 
 /// Keys of a proxy that `[defaults.proxy]` can set for all.
@@ -117,6 +135,10 @@ enum DefaultsKeys {
         "retries", ValueKind.integer(0...10), default: .toml("3"),
         also: ["retry", "max_retries", "attempts"],
         "How often an interrupted blob is resumed.")
+    static let offline = Key(
+        "offline", .boolean, default: .toml("false"),
+        also: ["blocked", "air_gapped", "airgapped", "no_network", "disconnected"],
+        "Whether the upstream is never asked: what is stored is served, the rest does not exist.")
     private static var timeout: ValueKind<Duration> {
         .duration(from: .milliseconds(100), to: .seconds(600))
     }
@@ -127,6 +149,6 @@ enum DefaultsKeys {
             allowNetworks.description, caFile.description, tagTTL.description,
             missingTTL.description, stale.description, connectTimeout.description,
             tlsTimeout.description, firstByteTimeout.description, stallTimeout.description,
-            retries.description,
+            retries.description, offline.description,
         ])
 }

@@ -24,8 +24,8 @@ struct Section: Sendable {
 enum KeyTable {
     static let sections = [
         TopKeys.section, CacheKeys.section, ListenerKeys.section, AdminKeys.section,
-        RepositoryKeys.section, DefaultsKeys.section, ProxyKeys.section, GroupKeys.section,
-        LimitsKeys.section, ThreadsKeys.section, LogKeys.section,
+        RepositoryKeys.section, DefaultsKeys.section, ProxyKeys.section, UpstreamKeys.section,
+        GroupKeys.section, LimitsKeys.section, ThreadsKeys.section, LogKeys.section,
     ]
 
     /// The tables at the top of a file, with words of other tools for them.
