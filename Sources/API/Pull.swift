@@ -113,6 +113,16 @@ struct Pull {
         answer.response.finished = { [repository] outcome in
             if outcome.cut == .source { repository.couldNotSend(found) }
         }
+        if case .file(let file) = found.content, file.progress.phase == .growing {
+            let what = describe(.digest(digest))
+            answer.response.instead = {
+                var answer = Answer.error(
+                    502, .unavailable, "\(what) broke off or arrived damaged; ask again",
+                    reason: "blob broke off or was damaged")
+                answer.response.fields.append("Retry-After", 5)
+                return answer.response
+            }
+        }
         return answer
     }
 

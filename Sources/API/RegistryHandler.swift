@@ -1,5 +1,6 @@
 package import HTTP
 import OCI
+import Reactor
 import Registry
 package import Server
 import Synchronization
@@ -25,7 +26,9 @@ package final class RegistryHandler: RequestHandler {
         let route = Route(path: request.head.target.path)
         let label = route?.label ?? .other
         observer.began(label)
-        let answer = await self.answer(request, route)
+        let answer = await Requester.$client.withValue(request.client) {
+            await self.answer(request, route)
+        }
         return observer.observe(answer, request, label)
     }
 

@@ -4,10 +4,12 @@ import Upstream
 extension BlobFetch.Source {
     /// Asks for a whole blob; of several upstreams the next one after each mismatch.
     func ask(
-        _ name: RepositoryName, _ digest: Digest, after mismatches: Int = 0
+        _ name: RepositoryName, _ digest: Digest, after mismatches: Int = 0,
+        isPassThrough: Bool = false
     ) async throws(RegistryError) -> UpstreamResponse {
         var request = UpstreamRequest(.get, .blob(name, digest))
         request.resumption = mismatches
+        request.isPassThrough = isPassThrough
         let response = try await send(request)
         guard response.status == 200 else {
             response.body.cancel()

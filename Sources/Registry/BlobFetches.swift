@@ -17,6 +17,7 @@ actor BlobFetches {
     private struct Running {
         let fetch: BlobFetch
         let name: RepositoryName
+        let ticket: FillGate.Ticket
         let ended = Promise<Void>()
     }
 
@@ -34,7 +35,7 @@ actor BlobFetches {
         source.content.loop.asUnownedSerialExecutor()
     }
 
-    private var content: Content { source.content }
+    private nonisolated var content: Content { source.content }
 
     /// The blob, from the store, from a fetch that is joined, or from one that is started.
     func open(
@@ -122,13 +123,22 @@ actor BlobFetches {
     private func startOrJoin(
         _ name: RepositoryName, _ digest: Digest
     ) -> (running: Running, joined: Bool) {
-        if let running = joinable(digest) { return (running, true) }
+        if let running = joinable(digest) {
+            content.fills.join(running.ticket)
+            return (running, true)
+        }
         let fetch = BlobFetch(source, name, digest)
-        let started = Running(fetch: fetch, name: name)
+        let started = Running(fetch: fetch, name: name, ticket: content.fills.enter())
         running[digest] = started
         content.events.fetching(source.proxy, 1)
         content.loop.spawn { [self] in
-            await fetch.run()
+            if let client = await content.fills.pass(started.ticket, on: content.loop) {
+                await fetch.run()
+                content.fills.leave(client)
+            } else {
+                fetch.opened.fulfil(
+                    .failure(.unavailable("too many cold blobs asked for by one client")))
+            }
             await finished(digest, fetch)
             started.ended.fulfil(())
         }

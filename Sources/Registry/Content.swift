@@ -20,6 +20,7 @@ package final class Content: Sendable {
     package let workers: WorkerPool
     /// Where fetches live; connections on other loops join by awaiting.
     package let loop: EventLoop
+    let fills = FillGate()
     let logger: Logger
     let events: RegistryEvents
     let healing: Healing

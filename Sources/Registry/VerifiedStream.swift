@@ -46,7 +46,7 @@ package actor VerifiedStream {
     private static func begin(
         _ source: BlobFetch.Source, _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> VerifiedStream {
-        let response = try await source.ask(name, digest)
+        let response = try await source.ask(name, digest, isPassThrough: true)
         let size = try source.expectedSize(response, name, digest)
         return VerifiedStream(response, source, digest, size)
     }

@@ -1,4 +1,5 @@
 package import HTTP
+import Linux
 package import Reactor
 
 /// One parsed request and where it came from.
@@ -23,6 +24,15 @@ package struct Request: Sendable {
         self.loop = loop
         self.id = id
         self.received = received
+    }
+}
+
+extension Request {
+    /// What one client can be expected to have to itself: an IPv4 address or an IPv6 /64.
+    package var client: String {
+        guard peer.utf8.contains(UInt8(ascii: ":")), case .v6(let bits)? = IPAddress(parsing: peer)
+        else { return peer }
+        return String(bits >> 64, radix: 16)
     }
 }
 

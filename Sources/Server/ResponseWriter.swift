@@ -60,7 +60,7 @@ struct ResponseWriter {
     private mutating func send(_ response: Response) async throws(Cut) {
         status = response.status
         if let file = unsureFile(response), try await !isSound(file) {
-            return try await sendBadGateway()
+            return try await sendInstead(of: response)
         }
         let framing = self.framing(of: response)
         if framing == .untilClose {
@@ -129,11 +129,15 @@ struct ResponseWriter {
         return try await GrowthWait(socket, state, file).untilFinal() == .complete
     }
 
-    private mutating func sendBadGateway() async throws(Cut) {
-        status = 502
+    private mutating func sendInstead(of response: Response) async throws(Cut) {
+        let instead = response.instead?() ?? Response(status: 502)
+        var body: [UInt8] = []
+        if case .bytes(let bytes) = instead.body { body = bytes }
+        status = instead.status
         var head = state.takeHeadBuffer()
-        appendHead(of: Response(status: 502), .length(0), to: &head)
+        appendHead(of: instead, .length(Int64(body.count)), to: &head)
         overhead += Int64(head.count)
+        head.append(contentsOf: body)
         try await sendJoined(head)
     }
 

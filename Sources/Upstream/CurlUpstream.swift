@@ -49,17 +49,21 @@ package actor CurlUpstream: UpstreamClient {
     package func send(_ request: UpstreamRequest) async throws(UpstreamError) -> UpstreamResponse {
         let deadline = min(
             loop.now + settings.timeouts.headers, request.deadline ?? .endOfTime)
-        try await takeSlot(by: deadline)
+        let claim = SlotQueue.Claim(
+            client: Requester.client, isPassThrough: request.isPassThrough)
+        try await takeSlot(claim, by: deadline)
         do {
-            return try await converse(request, by: deadline)
+            return try await converse(request, by: deadline, holding: claim)
         } catch {
-            pool.releaseSlot()
+            pool.releaseSlot(claim)
             throw error
         }
     }
 
-    private func takeSlot(by deadline: Instant) async throws(UpstreamError) {
-        switch pool.requestSlot() {
+    private func takeSlot(
+        _ claim: SlotQueue.Claim, by deadline: Instant
+    ) async throws(UpstreamError) {
+        switch pool.requestSlot(claim) {
         case .admitted: return
         case .full: throw .overloaded
         case .mustWait(let ticket):
@@ -72,7 +76,7 @@ package actor CurlUpstream: UpstreamClient {
     ///
     /// The caller holds a slot, which goes with the response's transfer.
     private func converse(
-        _ request: UpstreamRequest, by deadline: Instant
+        _ request: UpstreamRequest, by deadline: Instant, holding claim: SlotQueue.Claim
     ) async throws(UpstreamError) -> UpstreamResponse {
         let name = builder.name(of: request.resource.repository)
         var chain = RedirectChain(
@@ -92,7 +96,8 @@ package actor CurlUpstream: UpstreamClient {
                 continue
             }
             guard head.status == 401, chain.mayAuthenticate else {
-                var response = try respond(to: request, from: transfer, at: chain.url)
+                var response = try respond(
+                    to: request, from: transfer, at: chain.url, holding: claim)
                 response.isFromElsewhere = !chain.mayAuthenticate
                 return response
             }
@@ -103,7 +108,7 @@ package actor CurlUpstream: UpstreamClient {
                 credential = try await answer(
                     head.fields["www-authenticate"] ?? [], for: name, after: refused, by: deadline)
             }
-            guard credential != nil else { return finallyRefused(refused, head) }
+            guard credential != nil else { return finallyRefused(refused, head, claim) }
             answersLeft -= 1
         }
     }
@@ -192,14 +197,15 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     private func respond(
-        to request: UpstreamRequest, from transfer: Transfer, at url: RemoteURL
+        to request: UpstreamRequest, from transfer: Transfer, at url: RemoteURL,
+        holding claim: SlotQueue.Claim
     ) throws(UpstreamError) -> UpstreamResponse {
         do {
             let response = try response(to: request, from: transfer, at: url)
             if transfer.outcome == nil {
-                transfer.holdsSlot = true
+                transfer.slot = claim
             } else {
-                pool.releaseSlot()
+                pool.releaseSlot(claim)
             }
             return response
         } catch {
@@ -228,13 +234,14 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     /// Answers with the registry's 401, and believes it for a while if a token was refused.
-    private func finallyRefused(_ credential: Credential?, _ head: UpstreamHead) -> UpstreamResponse
-    {
+    private func finallyRefused(
+        _ credential: Credential?, _ head: UpstreamHead, _ claim: SlotQueue.Claim
+    ) -> UpstreamResponse {
         if case .token(let token, let key) = credential {
             tokens.drop(token, for: key)
             tokens.deny(key, status: head.status, at: loop.now)
         }
-        pool.releaseSlot()
+        pool.releaseSlot(claim)
         return UpstreamResponse(
             status: head.status, contentType: head["content-type"], contentLength: 0)
     }

@@ -39,7 +39,7 @@ final class Transfer {
     var refusedAddress: String?
     var permittedAddresses = 0
     /// The slot of a `send` goes with this exchange and is free when it ends.
-    var holdsSlot = false
+    var slot: SlotQueue.Claim?
     /// Nobody wants the body.
     private(set) var isDiscarded = false
     /// libcurl was told to stop delivering, since the consumer lags behind or the turn is over.

@@ -13,10 +13,8 @@ final class TransferPool {
 
     private var transfers: [UInt64: Transfer] = [:]
     private var lastID: UInt64 = 0
-    /// Slots taken, each by one `send` from its start until its body is over.
-    private(set) var slotsTaken = 0
-    /// Tickets of those who wait for a slot, oldest first.
-    private var queue: [UInt64] = []
+    /// Slots, each taken by one `send` from its start until its body is over.
+    private var slots: SlotQueue
 
     /// nil only when memory is exhausted.
     init?(_ settings: UpstreamSettings, events: UpstreamEvents, loop: EventLoop) {
@@ -25,6 +23,8 @@ final class TransferPool {
         self.events = events
         self.loop = loop
         self.multi = multi
+        slots = SlotQueue(
+            slotsMax: settings.limits.transfersMax, waitersMax: settings.limits.queueMax)
         addressPolicy = AddressPolicy(
             configured: settings.base.origin, allowed: settings.allowNetworks)
     }
@@ -44,28 +44,26 @@ final class TransferPool {
         case full
     }
 
-    /// Takes a slot, or a place in the queue: first come, first served.
-    func requestSlot() -> Admission {
-        if slotsTaken < settings.limits.transfersMax {
-            slotsTaken += 1
-            return .admitted
+    /// Slots that are taken now.
+    var slotsTaken: Int { slots.taken }
+
+    /// Takes a slot, or a place in the queue.
+    func requestSlot(_ claim: SlotQueue.Claim) -> Admission {
+        switch slots.request(claim, isWaiting: waiters.isWaiting) {
+        case .admitted: return .admitted
+        case .full: return .full
+        case .mustWait:
+            let ticket = waiters.ticket()
+            slots.wait(ticket, claim)
+            return .mustWait(ticket: ticket)
         }
-        queue.removeAll { !waiters.isWaiting($0) }
-        guard queue.count < settings.limits.queueMax else { return .full }
-        let ticket = waiters.ticket()
-        queue.append(ticket)
-        return .mustWait(ticket: ticket)
     }
 
-    /// Gives a slot back, or rather on to the one who has waited longest.
-    func releaseSlot() {
-        while !queue.isEmpty {
-            let ticket = queue.removeFirst()
-            guard waiters.isWaiting(ticket) else { continue }
+    /// Gives a slot back, or rather on to those whose turn it is.
+    func releaseSlot(_ claim: SlotQueue.Claim) {
+        for ticket in slots.release(claim, isWaiting: waiters.isWaiting) {
             waiters.wake(ticket, .success(()))
-            return
         }
-        slotsTaken -= 1
     }
 
     // MARK: - Transfers
@@ -84,9 +82,9 @@ final class TransferPool {
 
     /// Called by a transfer that has ended.
     func ended(_ transfer: Transfer) {
-        if transfer.holdsSlot {
-            transfer.holdsSlot = false
-            releaseSlot()
+        if let claim = transfer.slot {
+            transfer.slot = nil
+            releaseSlot(claim)
         }
         if transfer.isDiscarded { transfers[transfer.id] = nil }
     }

@@ -29,6 +29,8 @@ package struct UpstreamRequest: Sendable {
     /// Whether there is an older answer to do with: such a pull is not sent while the upstream has
     /// few left (Docker Hub counts GETs of manifests).
     package var isDispensable = false
+    /// Whether the body goes to one client at that client's pace and is not kept (RES-9).
+    package var isPassThrough = false
     /// Whether it is worth a client's while to ask again after a failure (UP-8); not when there is
     /// an older answer to do with.
     package var mayBeRepeated = true

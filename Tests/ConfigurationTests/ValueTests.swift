@@ -155,4 +155,12 @@ import Testing
         #expect(Suggestion.nearest(to: "max-size", among: ["path", "max_size"]) == "max_size")
         #expect(Suggestion.nearest(to: "zzz", among: ["path", "max_size"]) == nil)
     }
+
+    // RES-2: a manifest is held in memory.
+    @Test func aManifestIsNeverLargerThanClientsTake() throws {
+        #expect(try accept("limits.manifest_size = \"4MiB\"\n").limits.manifestSize == 4 << 20)
+        let errors = try refuse("limits.manifest_size = \"10GiB\"\n")
+        #expect(places(errors) == ["bad-value 1:24"])
+        #expect(errors.diagnostics.map(\.help) == ["manifest_size = \"4MiB\""])
+    }
 }

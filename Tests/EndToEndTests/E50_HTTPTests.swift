@@ -173,6 +173,22 @@ struct E50_HTTPTests {
         withExtendedLifetime(upstream) {}
     }
 
+    // HTTP-9: also where no chunk could tell that the body is bad.
+    @Test func http10IsToldInWordsThatABlobIsBad() throws {
+        let upstream = try LoopbackRegistry()
+        let blob = TestContent(seed: 501, size: 1 << 20)
+        upstream.add(blob)
+        upstream.inject(.framing(.chunked), .flip(at: 900_000), on: blob.digest)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let client = try RawClient(daemon.address)
+        let target = Puller(daemon, "/v2/docker.io/library/a").blob(blob)
+        try client.send(raw: "GET \(target) HTTP/1.0\r\nHost: \(daemon.address)\r\n\r\n")
+        let answer = try client.response()
+        #expect(answer.status == 502)
+        #expect(answer.text.contains(#""code":"UNAVAILABLE""#))
+        #expect(answer["Retry-After"] != nil && answer.reason != "Bad Gateway")
+    }
+
     @Test func http10ClosesUnlessAskedToStay() throws {
         let (upstream, daemon, puller) = try start()
         #expect(try puller.pull(image) == [])

@@ -13,9 +13,9 @@ enum LimitsKeys {
         also: ["keepalive_requests", "max_requests"],
         "Requests on one connection before it is closed.")
     static let manifestSize = Key(
-        "manifest_size", .size, default: .toml("\"4MiB\""),
+        "manifest_size", .size(to: 4 << 20), default: .toml("\"4MiB\""),
         also: ["max_manifest_size", "manifest_max"],
-        "The largest manifest taken from an upstream.")
+        "The largest manifest taken from an upstream: at most 4MiB, since it is held in memory.")
     static let blobSize = Key(
         "blob_size", .size, default: .toml("\"64GiB\""),
         also: ["max_blob_size", "layer_size", "client_max_body_size"],

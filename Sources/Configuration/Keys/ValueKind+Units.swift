@@ -1,10 +1,21 @@
 extension ValueKind where Value == Int64 {
     /// An amount of bytes with a unit, at least 1.
-    static var size: ValueKind<Int64> {
+    static var size: ValueKind<Int64> { size(to: .max) }
+
+    /// An amount of bytes with a unit, from 1 to `most`.
+    static func size(to most: Int64) -> ValueKind<Int64> {
         ValueKind(expected: SizeText.expected, shape: .string) { node, key, problems in
-            SizeText.read(node, key, allowing: .bytesOnly, &problems).flatMap { limit in
-                if case .bytes(let count) = limit { count } else { nil }
+            guard
+                case .bytes(let count)? = SizeText.read(
+                    node, key, allowing: .bytesOnly, &problems)
+            else { return nil }
+            guard count <= most else {
+                problems.error(
+                    "bad-value", "\(key) is at most \(most >> 20)MiB", at: node.place,
+                    help: "\(key) = \"\(most >> 20)MiB\"")
+                return nil
             }
+            return count
         }
     }
 }
