@@ -66,23 +66,29 @@ struct E75_FloodTests {
             flood.pipelining()
             flood.connections()
         }
-        let wanted = Self.isLong ? 4000.0 : 1000
+        // Slow heads are cut after a while and come again, so never all of them are there.
+        let wanted = Self.isLong ? 3000.0 : 800
         let isFlooded = poll(within: .seconds(60)) {
             ((try? daemon.metricSum("cistern_connections")) ?? 0) >= wanted
         }
         #expect(isFlooded, "\(flood.summary)")
+        let used = daemon.processorSeconds
+        let watch = Stopwatch()
         let during = GoodClients(daemon.address, wants, from: "127.0.2.1")
         during.goOn(for: .seconds(seconds))
         let stressed = try during.stop()
         #expect(stressed.problems == [])
         #expect(!stressed.times.isEmpty)
+        let share = Int(100 * (daemon.processorSeconds - used) / watch.seconds)
         let memory = daemon.memory.peak
         #expect(memory <= Self.memoryMax)
         let ratio = stressed.percentile(0.99) / max(normal.percentile(0.99), 1e-6)
         print("E75 normal: \(normal.summary)")
         print(
             "E75 flooded: \(stressed.summary); p99 \((ratio * 10).rounded() / 10) times the normal")
-        print("E75 flood: \(flood.summary); daemon at most \(memory >> 20) MiB")
+        print(
+            "E75 flood: \(flood.summary); daemon at most \(memory >> 20) MiB, "
+                + "\(share) % of a core")
         // Bounded in the default run too, where everything shares two cores with the attackers.
         #expect(stressed.percentile(0.99) < 5)
         withExtendedLifetime(upstream) {}
