@@ -54,8 +54,10 @@ enum StoreBuilder {
         switch event {
         case .indexSetAside(let name):
             logger.log(
-                .error, "the index was damaged and set aside; the cache starts empty",
+                .error, "the index was damaged and set aside; it is rebuilt from the files",
                 ["file": .string(name)])
+        case .indexDamaged:
+            logger.log(.error, "the index is damaged; a restart rebuilds it from the files")
         case .permissionsFixed:
             logger.log(.warn, "the store was open to others; its mode is now 0700")
         case .sweptPartial(let files):

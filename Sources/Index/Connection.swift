@@ -52,6 +52,18 @@ final class Connection {
         return sqlite3_column_int64(raw, 0)
     }
 
+    /// Whether SQLite finds nothing wrong with the database.
+    func isWhole() throws(IndexError) -> Bool {
+        var raw: OpaquePointer?
+        let code = sqlite3_prepare_v2(handle, "PRAGMA quick_check(1)", -1, &raw, nil)
+        defer { sqlite3_finalize(raw) }
+        guard code == SQLITE_OK, let raw else { throw error(code) }
+        guard sqlite3_step(raw) == SQLITE_ROW, let text = sqlite3_column_text(raw, 0) else {
+            throw error(sqlite3_errcode(handle))
+        }
+        return String(cString: text) == "ok"
+    }
+
     /// The prepared statement of `query`, ready to be bound.
     ///
     /// Only one use of each at a time.

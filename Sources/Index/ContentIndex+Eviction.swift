@@ -12,9 +12,12 @@ extension ContentIndex {
     package func evict(
         _ request: EvictionRequest, claim: @escaping @Sendable ([Digest]) -> Bool
     ) async throws(IndexError) -> [EvictedObject] {
+        let journal = self.journal
         let removed = try await write { connection throws(IndexError) in
             var eviction = Eviction(connection, request)
-            return try eviction.run(claim)
+            let removed = try eviction.run(claim)
+            journal.append(eviction.forgotten.map { .forget($0) })
+            return removed
         }
         totalsState.withLock { totals in
             for object in removed { totals.remove(object.state) }
@@ -38,6 +41,8 @@ private struct Eviction {
     private let request: EvictionRequest
     private var removed: [RemovedObject] = []
     private var freed: Int64 = 0
+    /// All whose names are gone, stored or not.
+    private(set) var forgotten: [Digest] = []
 
     init(_ connection: Connection, _ request: EvictionRequest) {
         self.connection = connection
@@ -101,6 +106,7 @@ private struct Eviction {
             removed.append(RemovedObject(evicted: evicted, state: state))
         }
         for digest in unlinked { try connection.run(.deleteLinks, digest) }
+        forgotten += stored + unlinked
     }
 
     /// What goes with `root`: stored objects that no stored manifest outside of them names, and

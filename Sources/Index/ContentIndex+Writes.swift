@@ -99,8 +99,13 @@ extension ContentIndex {
         guard manifest.children.count <= Self.childrenMax else {
             throw IndexError.tooManyChildren(manifest.children.count)
         }
+        let journal = self.journal
         let outcome = try await write { connection throws(IndexError) -> RecordOutcome in
             guard let state = try connection.blobState(manifest.digest) else { return .absent }
+            journal.append([
+                .manifest(manifest.digest, mediaType: manifest.mediaType),
+                .link(repository: repository, name: name.text, [manifest.digest]),
+            ])
             let id = try connection.repository(repository, name)
             try connection.link(manifest.digest, id)
             if state.isManifest { return .known }
@@ -115,7 +120,9 @@ extension ContentIndex {
     package func link(
         repository: String, name: RepositoryName, _ digests: [Digest]
     ) async throws(IndexError) {
+        let journal = self.journal
         try await write { connection throws(IndexError) in
+            journal.append([.link(repository: repository, name: name.text, digests)])
             let id = try connection.repository(repository, name)
             for digest in digests { try connection.link(digest, id) }
         }
@@ -126,7 +133,8 @@ extension ContentIndex {
         repository: String, name: RepositoryName, _ tag: Tag, to digest: Digest,
         checkedAt: Int64
     ) async throws(IndexError) -> Bool {
-        try await write { connection throws(IndexError) in
+        let journal = self.journal
+        return try await write { connection throws(IndexError) in
             let id = try connection.repository(repository, name)
             let before = connection.totalChanges
             let row = try connection.statement(.bindTag)
@@ -135,7 +143,13 @@ extension ContentIndex {
             row.bind(3, digest)
             row.bind(4, checkedAt)
             try row.run()
-            return connection.totalChanges > before
+            guard connection.totalChanges > before else { return false }
+            journal.append([
+                .tag(
+                    repository: repository, name: name.text, tag: tag.text, digest,
+                    checkedAt: checkedAt)
+            ])
+            return true
         }
     }
 
@@ -157,7 +171,9 @@ extension ContentIndex {
     package func unbind(
         repository: String, name: RepositoryName, _ tag: Tag
     ) async throws(IndexError) {
+        let journal = self.journal
         try await write { connection throws(IndexError) in
+            journal.append([.untag(repository: repository, name: name.text, tag: tag.text)])
             let id = try connection.repository(repository, name)
             let row = try connection.statement(.deleteTag)
             row.bind(1, id)

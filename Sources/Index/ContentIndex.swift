@@ -11,6 +11,11 @@ import Synchronization
 package final class ContentIndex: Sendable {
     /// The database's name in the store's root; SQLite adds `-wal` and `-shm`.
     package static let fileName = "index.db"
+    /// All that `footprint` counts.
+    package static let fileNames: Set = [
+        fileName, fileName + "-wal", fileName + "-shm", NamesJournal.fileName,
+        NamesJournal.rewrittenName,
+    ]
 
     /// How much a manifest may name: bounds the largest transaction, see `IndexFiles`.
     ///
@@ -21,12 +26,15 @@ package final class ContentIndex: Sendable {
 
     /// What was done to open: whether a damaged database was set aside under this name (DUR-4).
     package let setAside: String?
+    /// Whether there was no index: the store's first start, or the index was lost.
+    package let isNew: Bool
     package let clock: LoopClock
 
     let writer: Mutex<Connection?>
     private let readers: [ReaderConnection]
     private let thread: WorkerPool
-    private let files: IndexFiles
+    let files: IndexFiles
+    let journal: NamesJournal
     let totalsState: Mutex<IndexTotals>
     private let footprintBytes: Atomic<Int64>
     private let damaged = Atomic<Bool>(false)
@@ -55,7 +63,14 @@ package final class ContentIndex: Sendable {
         try files.create()
         let writer = try Connection(path: files.path, readOnly: false)
         try writer.execute(Self.settings + "PRAGMA cache_size = -8192;")
-        try Schema.prepare(writer)
+        let isNew = try Schema.prepare(writer)
+        let journal = try NamesJournal(directory: files.directory)
+        // Before anybody asks: what is linked nowhere would pass for public.
+        if isNew {
+            try writer.restore(journal.read()) { writer throws(IndexError) in
+                try files.keepLogShort(writer)
+            }
+        }
         try writer.checkpoint()
         var totals = IndexTotals()
         do {
@@ -67,6 +82,11 @@ package final class ContentIndex: Sendable {
             let manifests = try writer.statement(.manifestCount)
             _ = try manifests.step()
             totals.manifests = Int(manifests.integer(0))
+            // What the start asks for, too: damage there is found while it can be set aside.
+            for query in [Query.newestUse, .pending] {
+                let row = try writer.statement(query)
+                while try row.step() {}
+            }
         }
         var readers: [ReaderConnection] = []
         for _ in 0..<Self.readersCount { readers.append(try ReaderConnection(files.path)) }
@@ -74,10 +94,12 @@ package final class ContentIndex: Sendable {
         self.thread = thread
         self.clock = clock
         self.setAside = setAside
+        self.isNew = isNew
+        self.journal = journal
         self.readers = readers
         totalsState = Mutex(totals)
         footprintBytes = Atomic(
-            files.footprint(pages: try writer.integer("PRAGMA page_count")))
+            files.footprint(pages: try writer.integer("PRAGMA page_count")) + journal.footprint)
         self.writer = Mutex(writer)
     }
 
@@ -152,19 +174,39 @@ package final class ContentIndex: Sendable {
         }
     }
 
+    /// Runs `body`, which makes its own transactions, on the index thread.
+    func onThread<T: Sendable>(
+        _ body: @escaping @Sendable (Connection) throws(IndexError) -> T
+    ) async throws(IndexError) -> T {
+        try await thread.run { () throws(IndexError) -> T in
+            try self.writer.withLock { writer throws(IndexError) -> T in
+                guard let writer else { throw IndexError.closed }
+                do throws(IndexError) {
+                    let result = try body(writer)
+                    self.settle(writer)
+                    return result
+                } catch {
+                    self.noteDamage(error)
+                    throw error
+                }
+            }
+        }
+    }
+
     /// The transaction has been committed: what fails here must not look as if it had not.
     private func settle(_ writer: Connection) {
         do throws(IndexError) {
-            if files.logBytes > files.logLimit { try writer.checkpoint() }
+            try files.keepLogShort(writer)
             let pages = try writer.integer("PRAGMA page_count")
-            footprintBytes.store(files.footprint(pages: pages), ordering: .relaxed)
+            footprintBytes.store(
+                files.footprint(pages: pages) + journal.footprint, ordering: .relaxed)
         } catch {
             noteDamage(error)
         }
     }
 
     /// Remembers damage found while running, so that the next start sets the database aside.
-    private func noteDamage(_ error: IndexError) {
+    func noteDamage(_ error: IndexError) {
         guard case .corrupt = error, !damaged.exchange(true, ordering: .relaxed) else { return }
         files.markSuspect()
     }

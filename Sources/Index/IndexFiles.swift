@@ -10,7 +10,7 @@ package struct IndexFiles: Sendable {
     /// A quarter for the log, three quarters for the largest transaction (`childrenMax` rows, each
     /// touching three pages at worst).
     private let allowance: Int64
-    private let directory: String
+    let directory: String
 
     init(directory: String, allowance: Int64) throws(IndexError) {
         // SQLite is told to follow no symbolic link, so the directory's own are resolved here.
@@ -40,6 +40,11 @@ package struct IndexFiles: Sendable {
 
     /// Disk taken by the write-ahead log now.
     var logBytes: Int64 { Self.disk(path + "-wal") }
+
+    /// Moves the write-ahead log into the database if it is long.
+    func keepLogShort(_ writer: Connection) throws(IndexError) {
+        if logBytes > logLimit { try writer.checkpoint() }
+    }
 
     func footprint(pages: Int64) -> Int64 {
         let database = max(pages * Schema.pageBytes, Self.disk(path))

@@ -13,6 +13,8 @@ enum Query: Int, CaseIterable {
     case bindTag, renewTag, deleteTag, deleteTagsTo, insertLocated, deleteLocated
     // Pending files
     case insertPending, deletePending
+    // Names journal
+    case restoreTag, dropLooseTags, allLinks, allManifests, allTags
 
     /// How many ancestors of one object are looked at: beyond that many images share it.
     static let ancestorsMax = 1024
@@ -196,6 +198,24 @@ enum Query: Int, CaseIterable {
             """
             INSERT INTO pending(digest, disk, doomed) VALUES(?1, ?2, ?3)
             ON CONFLICT(digest) DO UPDATE SET disk = excluded.disk, doomed = excluded.doomed
+            """
+        case .restoreTag:
+            """
+            INSERT OR IGNORE INTO tag(repository, tag, digest, checked_at, created_at)
+            VALUES(?1, ?2, ?3, ?4, ?4)
+            """
+        case .dropLooseTags:
+            "DELETE FROM tag WHERE NOT EXISTS(SELECT 1 FROM manifest WHERE digest = tag.digest)"
+        case .allLinks:
+            """
+            SELECT r.repository, r.name, l.digest FROM link l JOIN repository r
+            ON r.id = l.repository ORDER BY l.repository
+            """
+        case .allManifests: "SELECT digest, media_type FROM manifest"
+        case .allTags:
+            """
+            SELECT r.repository, r.name, t.tag, t.digest, t.checked_at FROM tag t
+            JOIN repository r ON r.id = t.repository
             """
         default: "DELETE FROM pending WHERE digest = ?1"
         }

@@ -84,10 +84,10 @@ enum Schema {
         ) WITHOUT ROWID;
         """
 
-    /// Makes the tables in an empty database; leaves one of this version alone.
-    static func prepare(_ connection: Connection) throws(IndexError) {
+    /// Makes the tables in an empty database, true then; leaves one of this version alone.
+    static func prepare(_ connection: Connection) throws(IndexError) -> Bool {
         let found = try connection.integer("PRAGMA user_version")
-        if found == version { return }
+        if found == version { return false }
         guard found == 0 else {
             throw IndexError.newerSchema(found: found, known: version)
         }
@@ -99,5 +99,6 @@ enum Schema {
             try connection.execute("PRAGMA application_id = \(applicationID)")
             try connection.execute("PRAGMA user_version = \(version)")
         }
+        return true
     }
 }

@@ -71,7 +71,8 @@ extension Content {
             store.markUsed(digest)
             return hot
         }
-        guard let row = stored(digest), let file = await open(digest) else { return nil }
+        // Opened first: a file that a lost index knew is taken in again by that.
+        guard let file = await open(digest), let row = stored(digest) else { return nil }
         guard let bytes = await read(file, digest) else {
             // Changed since it was verified, a moment ago.
             store.distrust(file, of: digest)

@@ -41,7 +41,10 @@ extension BlobStore {
                 continue
             }
             let epoch = files.epoch
-            guard let row = try? index.blob(digest) else { return nil }
+            guard let row = try? index.blob(digest) else {
+                if await adoptInTurn(digest) { continue }
+                return nil
+            }
             do throws(StoreError) {
                 switch try await openFile(digest, row.size) {
                 case .failure(let damage):
@@ -206,6 +209,7 @@ extension BlobStore {
         }
         await removeLitter()
         await expireLeftovers()
+        if isReconciled.load(ordering: .relaxed) { try? await index.tidyJournal() }
     }
 
     /// Bounds the pages that one transaction writes, see `IndexFiles`.

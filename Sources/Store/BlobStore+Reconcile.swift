@@ -19,11 +19,14 @@ extension BlobStore {
         await trim()
         await settlePending()
         try? await announceLeftovers()
+        await adoptManifests()
         for algorithm in Digest.Algorithm.allCases {
             for first in UInt8.min...UInt8.max {
                 await reconcile(algorithm, first)
             }
         }
+        await restoreNames()
+        isReconciled.store(true, ordering: .relaxed)
         await trim()
     }
 
@@ -69,7 +72,7 @@ extension BlobStore {
     }
 
     /// Takes an unknown file in if its bytes are what its name says, else removes it.
-    private func adopt(_ digest: Digest) async {
+    func adopt(_ digest: Digest) async {
         guard (try? index.blob(digest)) == .some(nil), !files.isWritten(digest) else {
             ledger.settleStray(digest)
             return await settleUnwritten([digest])
@@ -102,7 +105,8 @@ extension BlobStore {
         guard !files.isWritten(digest) else { return }
         do throws(StoreError) {
             if (try? index.blob(digest)) == .some(nil) {
-                if let stray {
+                // An eviction may have been about to unlink it.
+                if let stray, try await isThere(digest) {
                     try await record(digest, stray)
                 } else {
                     try await removeStray(digest)
@@ -117,13 +121,28 @@ extension BlobStore {
         }
     }
 
+    private func isThere(_ digest: Digest) async throws(StoreError) -> Bool {
+        try await run { layout throws(Errno) in
+            do throws(Errno) {
+                _ = try layout.status(digest)
+                return true
+            } catch {
+                if error.isMissing { return false }
+                throw error
+            }
+        }
+    }
+
     private func record(_ digest: Digest, _ stray: Stray) async throws(StoreError) {
+        // First of all: what is linked nowhere would pass for public.
+        await recallNames(of: digest)
         let stamp = min(stray.stamp, marks.stamp())
         let added = try await indexed { index throws(IndexError) in
             try await index.record(
                 blob: digest, size: stray.size, disk: stray.disk, stamp: stamp)
         }
         ledger.commit(added)
+        await recognise(digest, stray.size)
         report(.adopted(digest))
     }
 

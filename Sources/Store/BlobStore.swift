@@ -32,6 +32,12 @@ package final class BlobStore: Sendable {
     let gate = Gate()
     let commits = CommitCount()
     private let closing = Atomic(false)
+    /// Whether every file was compared with the index.
+    let isReconciled = Atomic(false)
+    /// What the names journal tells, while files are taken in that the index does not know.
+    let remembered = Mutex<RememberedNames?>(nil)
+    /// One file at a time is taken in because somebody asks for it.
+    let adoptions = Gate()
     let litter = Mutex<[Litter]>([])
     let report: @Sendable (StoreEvent) -> Void
 

@@ -28,7 +28,9 @@ final class Leftovers: Sendable {
 
     subscript(digest: Digest) -> Leftover? { files.withLock { $0[digest] } }
 
-    var all: [Leftover] { files.withLock { Array($0.values) } }
+    var all: [Leftover] {
+        files.withLock { $0.values.sorted { $0.name.digest < $1.name.digest } }
+    }
 
     /// Keeps `leftover`; gives the one that has to go for it, which may be itself.
     func add(_ leftover: Leftover) -> Leftover? {
@@ -47,7 +49,7 @@ final class Leftovers: Sendable {
     func takeOldest() -> Leftover? {
         files.withLock { files in
             let oldest = files.values.min {
-                ($0.writtenAt, $0.name.number) < ($1.writtenAt, $1.name.number)
+                ($0.writtenAt, $0.name.digest) < ($1.writtenAt, $1.name.digest)
             }
             return oldest.flatMap { files.removeValue(forKey: $0.name.digest) }
         }
@@ -57,6 +59,7 @@ final class Leftovers: Sendable {
     func take(writtenBefore time: Int64) -> [Leftover] {
         files.withLock { files in
             let old = files.values.filter { $0.writtenAt < time }
+                .sorted { $0.name.digest < $1.name.digest }
             for leftover in old { files[leftover.name.digest] = nil }
             return old
         }

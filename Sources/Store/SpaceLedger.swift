@@ -194,6 +194,9 @@ package final class SpaceLedger: Sendable {
         }
     }
 
+    /// Whether there is a file of `digest` that the index does not know yet.
+    package func isStray(_ digest: Digest) -> Bool { state.withLock { $0.strays[digest] != nil } }
+
     /// A stray is known or gone now.
     package func settleStray(_ digest: Digest) {
         state.withLock { $0.straysBytes -= $0.strays.removeValue(forKey: digest) ?? 0 }

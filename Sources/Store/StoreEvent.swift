@@ -5,6 +5,8 @@ package import OCI
 package enum StoreEvent: Sendable {
     /// A damaged index was renamed to `name` and an empty one begun (DUR-4).
     case indexSetAside(name: String)
+    /// The index is damaged; the next start begins a new one (DUR-4).
+    case indexDamaged
     /// The root could be read by others; that was put right (LOC-1).
     case permissionsFixed
     /// Growing files of an earlier run that are of no use were removed (DUR-5).

@@ -1,4 +1,5 @@
 import Glibc
+import Index
 import Linux
 import OCI
 import Synchronization
@@ -145,6 +146,26 @@ final class StoreLayout: Sendable {
         try System.openat(root.raw, Self.path(digest), O_RDONLY | O_NONBLOCK)
     }
 
+    /// The first `count` bytes of a complete file, fewer if it is shorter.
+    func read(_ digest: Digest, count: Int) throws(Errno) -> [UInt8] {
+        let file = try open(digest)
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let result = bytes.withUnsafeMutableBytes { buffer in
+                Result { () throws(Errno) in
+                    try System.pread(
+                        file.raw, UnsafeMutableRawBufferPointer(rebasing: buffer[done...]),
+                        at: Int64(done))
+                }
+            }
+            let read = try result.get()
+            if read == 0 { break }
+            done += read
+        }
+        return Array(bytes[..<done])
+    }
+
     /// Status of a complete file; ENOENT if it is not there.
     func status(_ digest: Digest) throws(Errno) -> stat {
         try System.fstatat(root.raw, Self.path(digest))
@@ -260,7 +281,7 @@ final class StoreLayout: Sendable {
         let own: Set = [Self.lock, Self.probe, "blobs"]
         var others: Int64 = 0
         for name in try System.entries(of: root.raw)
-        where !own.contains(name) && !["index.db", "index.db-wal", "index.db-shm"].contains(name) {
+        where !own.contains(name) && !ContentIndex.fileNames.contains(name) {
             others += Int64(try System.fstatat(root.raw, name).st_blocks) * 512
         }
         return others

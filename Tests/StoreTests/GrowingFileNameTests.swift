@@ -45,7 +45,7 @@ struct GrowingFileNameTests {
             #expect(try fixture.store.index.pending().map(\.digest) == [content.digest])
             #expect(second.written == 0)
         }
-        let fixture = try StoreFixture(directory)
+        let fixture = try await StoreFixture.reopened(directory)
         #expect(fixture.events.swept == 1)
         #expect(fixture.growing.isEmpty)
         #expect(await fixture.read(content) == content.bytes)

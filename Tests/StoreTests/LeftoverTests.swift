@@ -23,7 +23,7 @@ struct LeftoverTests {
     private func leave(
         _ count: Int, in directory: TemporaryDirectory, announced: Bool = true
     ) async throws {
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         let writer = try await fixture.store.writer(
             for: content.digest, size: announced ? size : nil)
         try await StoreFixture.append(Array(content.bytes[..<count]), to: writer)
@@ -42,7 +42,7 @@ struct LeftoverTests {
     func whatWasThere_isHashedAndExtended(announced: Bool) async throws {
         let directory = try TemporaryDirectory()
         try await leave(3_000_000, in: directory, announced: announced)
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         let store = fixture.store
         #expect(fixture.events.swept == 0)
         #expect(store.leftover(of: content.digest) == 2_999_999)
@@ -65,14 +65,14 @@ struct LeftoverTests {
     @Test func anOrderlyEnd_leavesItToo() async throws {
         let directory = try TemporaryDirectory()
         do {
-            let fixture = try StoreFixture(directory, clock: Self.clock())
+            let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
             let writer = try await fixture.store.writer(for: content.digest, size: size)
             try await StoreFixture.append(Array(content.bytes[..<1_000_000]), to: writer)
             await fixture.store.close()
             await #expect(throws: StoreError.closed) { try await writer.append(Chunk([1])) }
             await writer.abandon()
         }
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         #expect(fixture.store.leftover(of: content.digest) == 999_999)
     }
 
@@ -80,7 +80,7 @@ struct LeftoverTests {
         // INT-1
         let directory = try TemporaryDirectory()
         try await leave(3_000_000, in: directory)
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         let path = try #require(fixture.growing.first)
         let file = Glibc.open(path, O_WRONLY)
         #expect(pwrite(file, [UInt8(0), 0, 0], 3, 1_000_000) == 3)
@@ -98,7 +98,7 @@ struct LeftoverTests {
         // INT-4
         let directory = try TemporaryDirectory()
         try await leave(3_000_000, in: directory)
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         let writer = try await fixture.store.writer(
             for: content.digest, size: size, continues: true)
         writer.expect([.init(count: 2_000_000, digest: Content([1]).digest)])
@@ -113,7 +113,8 @@ struct LeftoverTests {
         let directory = try TemporaryDirectory()
         let stored = Content(size: 4 << 20, seed: 2)
         try await leave(3_000_000, in: directory)
-        let fixture = try StoreFixture(directory, maxSize: 16 << 20, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(
+            directory, maxSize: 16 << 20, clock: Self.clock())
         try await fixture.store(stored)
         try await fixture.store(Content(size: 8 << 20, seed: 3))
         #expect(fixture.store.leftover(of: content.digest) == nil)
@@ -128,7 +129,7 @@ struct LeftoverTests {
         try await leave(3_000_000, in: directory)
         let clock = Self.clock()
         do {
-            let fixture = try StoreFixture(directory, clock: clock)
+            let fixture = try await StoreFixture.reopened(directory, clock: clock)
             await fixture.store.flushRecency()
             #expect(fixture.growing.count == 1)
             clock.advance(by: .seconds(Leftovers.ageMax + 60))
@@ -138,7 +139,7 @@ struct LeftoverTests {
         }
         // A start a day later removes it at once.
         try await leave(3_000_000, in: directory)
-        let fixture = try StoreFixture(directory, clock: clock)
+        let fixture = try await StoreFixture.reopened(directory, clock: clock)
         #expect(fixture.events.swept == 1)
         #expect(fixture.growing.isEmpty)
     }
@@ -146,7 +147,7 @@ struct LeftoverTests {
     @Test func ofEachDigest_theLongestIsKept() async throws {
         let directory = try TemporaryDirectory()
         do {
-            let fixture = try StoreFixture(directory, clock: Self.clock())
+            let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
             var writers: [BlobWriter] = []
             for count in [1000, 90_000, 2000] {
                 let writer = try await fixture.store.writer(for: content.digest, size: nil)
@@ -154,7 +155,7 @@ struct LeftoverTests {
                 writers.append(writer)
             }
         }
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         #expect(fixture.events.swept == 1)
         #expect(fixture.growing.count == 1)
         #expect(fixture.store.leftover(of: content.digest) == 89_999)
@@ -168,10 +169,10 @@ struct LeftoverTests {
         let directory = try TemporaryDirectory()
         try await leave(3_000_000, in: directory)
         do {
-            let fixture = try StoreFixture(directory, clock: Self.clock())
+            let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
             try await fixture.store.index.settle([content.digest])
         }
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         #expect(fixture.store.leftover(of: content.digest) == nil)
         await fixture.store.reconcile()
         #expect(fixture.store.leftover(of: content.digest) == 2_999_999)
@@ -184,7 +185,7 @@ struct LeftoverTests {
         let directory = try TemporaryDirectory()
         try await leave(3_000_000, in: directory)
         try Files.write(directory.file("store/index.db"), Array("this is no database".utf8))
-        let fixture = try StoreFixture(directory, clock: Self.clock())
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
         #expect(fixture.store.leftover(of: content.digest) == 2_999_999)
         await fixture.store.reconcile()
         #expect(try fixture.store.index.pending().map(\.digest) == [content.digest])

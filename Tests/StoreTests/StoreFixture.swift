@@ -54,6 +54,20 @@ struct StoreFixture {
             report: { events.add($0) })
     }
 
+    /// A store again after another, whose last jobs may still be going home with its lock.
+    static func reopened(
+        _ directory: TemporaryDirectory, maxSize: Int64 = 64 << 20,
+        clock: ManualClock = ManualClock()
+    ) async throws -> StoreFixture {
+        while true {
+            do {
+                return try StoreFixture(directory, maxSize: maxSize, clock: clock)
+            } catch StoreError.locked {
+                await Task.yield()
+            }
+        }
+    }
+
     var root: String { store.layout.path }
 
     /// What `du -s` says of the store.
