@@ -4,7 +4,7 @@ import Testing
 /// kill -9 at random moments under load (P1, DUR-1, DUR-5; done when 6).
 @Suite("E45 crashes", .realParts)
 struct E45_CrashTests {
-    // `CISTERN_TEST_LONG=1`: 50 moments; else 10.
+    // `CISTERN_TEST_LONG=1`: 200 moments; else 10.
     @Test(.wholeMachine) func killedAtAnyMomentItServesNothingWrongAndLeaksNothing() throws {
         let seed = SeededGenerator.seedOfThisRun()
         print("E45: CISTERN_TEST_SEED=\(seed)")
@@ -20,7 +20,7 @@ struct E45_CrashTests {
         let configuration = DaemonConfiguration(upstream, cache: #"max_size = "60MiB""#)
         let home = try TemporaryDirectory()
         var slowest = Duration.zero
-        for round in 0..<(isLongRun ? 50 : 10) {
+        for round in 0..<(isLongRun ? 200 : 10) {
             let daemon = try DaemonProcess(configuration, home: home)
             slowest = max(slowest, daemon.startUp)
             let served = Monitor<Int64>(0)
