@@ -39,7 +39,7 @@ package struct ProxyPolicy: Sendable, Equatable {
     /// How long a tag that has moved is left as it was, to spare a pull.
     static let sparedTTL = Duration.seconds(60)
     /// Within this a client has headers or an error (UP-2).
-    static let answerBound = Duration.milliseconds(14_500)
+    static let answerBound = Duration.milliseconds(13_500)
     /// Blobs up to this size are verified before the status line (INT-2).
     static let verifiedFirstBytesMax: Int64 = 256 << 10
     /// How long after a mismatch a resumed body of the digest is refused (INT-4).

@@ -96,7 +96,7 @@ import Testing
         let start = loop.now
         #expect(try ask(members).get().status == 200)
         let asked = try #require(members[2].asked.all.first)
-        #expect(asked.deadline == start + .seconds(14))
+        #expect(asked.deadline == start + .seconds(13))
         #expect(members.map(\.asked.all.count) == [1, 1, 1])
     }
 
