@@ -138,6 +138,18 @@ int csimulation_set_times(const char *path, int64_t seconds) {
     return result;
 }
 
+int csimulation_damage(const char *path, int64_t offset, int cuts) {
+    if (cuts) return truncate(path, offset);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0) return -1;
+    char byte = 0;
+    int result = pread(file, &byte, 1, offset) == 1 ? 0 : -1;
+    byte ^= 0x40;
+    if (result == 0 && pwrite(file, &byte, 1, offset) != 1) result = -1;
+    close(file);
+    return result;
+}
+
 int64_t csimulation_find(const void *bytes, size_t count, const char *text) {
     const char *found = count == 0 ? NULL : memmem(bytes, count, text, strlen(text));
     return found ? found - (const char *)bytes : -1;

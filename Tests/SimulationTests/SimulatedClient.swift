@@ -1,3 +1,4 @@
+import OCI
 import Reactor
 
 /// A client of a simulation: writes its requests and reads the answers, a few bytes at a time.
@@ -56,6 +57,13 @@ final class SimulatedClient {
     var isDone: Bool { exchanges.isEmpty }
 
     func add(_ more: [Exchange]) { exchanges += more }
+
+    /// Whether it is about to ask for the blob, or has.
+    func wants(_ digest: Digest) -> Bool {
+        exchanges.contains { exchange in
+            if case .blob(digest, _) = exchange.what { true } else { false }
+        }
+    }
 
     /// What is held of a blob belongs to a daemon that is gone: its pulls begin at the first byte.
     func startAnew() {

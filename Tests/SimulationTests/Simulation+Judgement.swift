@@ -45,7 +45,9 @@ extension Simulation {
         if !isStopping, mustBeThere(end) {
             violate("the body of what is stored was cut", end, client)
         }
-        if isHealed { violate("a body was cut without any fault", end, client) }
+        if isHealed, !isDamaged(end.exchange) {
+            violate("a body was cut without any fault", end, client)
+        }
         // As containerd does: it comes back for the rest, and trusts what it has.
         guard case .blob(let digest, let held) = end.exchange.what, !isStopping, !isHealed,
             end.exchange.range == nil || !held.isEmpty, !chance(4)
@@ -149,7 +151,9 @@ extension Simulation {
     private func judgeTrouble(_ end: SimulatedClient.End, _ client: SimulatedClient) {
         let status = end.response.status
         if !Self.troubles.contains(status) { violate("no such status", end, client) }
-        if isHealed { violate("trouble without any fault", end, client) }
+        if isHealed, !isDamaged(end.exchange) {
+            violate("trouble without any fault", end, client)
+        }
         if mustBeThere(end) { violate("what is stored is not served", end, client) }
         guard [403, 404].contains(status) else { return }
         let isToldSo = registries.contains {
@@ -157,6 +161,14 @@ extension Simulation {
                 && $0.refused(since: end.asked + (.zero - Self.refusalEcho))
         }
         if !isToldSo { violate("no upstream said so", end, client) }
+    }
+
+    /// Whether the stored bytes of what is asked for may be found damaged by that.
+    private func isDamaged(_ exchange: Exchange) -> Bool {
+        switch exchange.what {
+        case .blob(let digest, _): rotten.contains(digest)
+        default: false
+        }
     }
 
     // MARK: - What was pulled stays pullable

@@ -1,5 +1,7 @@
+import CSimulation
 import OCI
 import Reactor
+import TestSupport
 
 /// What happens in a run, step by step.
 extension Simulation {
@@ -18,8 +20,9 @@ extension Simulation {
         switch draw(0..<100) {
         case 0..<38: addPull()
         case 38..<62: addRead()
-        case 62..<65: addGarbage()
-        case 65..<75: changeFaults()
+        case 62..<64: addGarbage()
+        case 64..<72: changeFaults()
+        case 72..<75: if profile.rots { damage() } else { changeFaults() }
         case 75..<80:
             let registry = registries[draw(0..<registries.count)]
             registry.moveTag(of: drawName(of: registry))
@@ -45,6 +48,25 @@ extension Simulation {
         let share = Double(draw(0..<100)) / 100 * profile.faultShareMax
         registries[draw(0..<registries.count)].set(
             down: profile.faultShareMax > 0 && chance(4), faultShare: share)
+        disk.faultShare = chance(2) ? profile.diskFaultShare : 0
+    }
+
+    /// One bit of one stored file flips, or its end is lost.
+    private func damage() {
+        let files = Files.walk(root + "/blobs").filter { !$0.isDirectory && $0.size > 0 }
+        guard !files.isEmpty else { return }
+        let file = files[draw(0..<files.count)]
+        let name = file.path.split(separator: "/").last ?? ""
+        // What is on its way to a client is in memory, where no disk can reach it.
+        guard let digest = Digest(parsing: "sha256:\(name)"),
+            !clients.contains(where: { $0.wants(digest) })
+        else { return }
+        let place = Int64(draw(0..<Int(file.size)))
+        trace.add("damage \(digest.hex.prefix(8)) at \(place)")
+        guard csimulation_damage(file.path, place, chance(3) ? 1 : 0) == 0 else { return }
+        rotten.insert(digest)
+        kept = kept.filter { !$0.key.hasSuffix("\(digest)") }
+        delivered = delivered.filter { !$0.hasSuffix("\(digest)") }
     }
 
     // MARK: - Clients
@@ -108,7 +130,7 @@ extension Simulation {
             exchanges.append(exchange)
         }
         let habits = drawHabits()
-        for _ in 0..<(chance(4) ? 3 : 1) { add(exchanges, habits) }
+        for _ in 0..<(chance(4) ? draw(2..<6) : 1) { add(exchanges, habits) }
     }
 
     private func addGarbage() {
@@ -126,6 +148,7 @@ extension Simulation {
     /// Faults end: everybody is answered, and pulls succeed again.
     private func end() throws {
         for registry in registries { registry.set(down: false, faultShare: 0) }
+        disk.faultShare = 0
         if !settle(within: .seconds(600), until: { clients.isEmpty }) {
             for client in clients {
                 violations.append(
@@ -137,6 +160,8 @@ extension Simulation {
         _ = settle(within: .seconds(150)) { clock.now >= pause }
         checkSpace("before the end")
         pullAgain()
+        // What could not be unlinked is counted, and looked at again by the next start.
+        if profile.diskFaultShare > 0 || profile.rots { try restart() }
         settleAndCheck()
         try close()
     }

@@ -19,12 +19,18 @@ final class Simulation {
         let steps: Int
         let faultShareMax: Double
         let kills: Bool
+        /// The part of the disk's calls that may fail.
+        let diskFaultShare: Double
+        /// Whether stored files are damaged.
+        let rots: Bool
 
         init(using generator: inout Reactor.SeededGenerator) {
             isRoomy = Bool.random(using: &generator)
             steps = Int.random(in: 16...32, using: &generator)
             faultShareMax = [0, 0.3, 0.6].randomElement(using: &generator) ?? 0
             kills = Int.random(in: 0..<3, using: &generator) > 0
+            diskFaultShare = [0, 0, 0.003, 0.03].randomElement(using: &generator) ?? 0
+            rots = Int.random(in: 0..<4, using: &generator) == 0
         }
     }
 
@@ -38,6 +44,7 @@ final class Simulation {
     let registries: [SimulatedRegistry]
     let limits: StoreLimits
     let directory: TemporaryDirectory
+    let disk: SimulatedDisk
     var generator: Reactor.SeededGenerator
     var daemon: SimulatedDaemon
     var roots: [String]
@@ -48,6 +55,8 @@ final class Simulation {
     var clientsEver = 0
     /// What went wrong, in words.
     var violations: [String] = []
+    /// Whose stored bytes were damaged.
+    var rotten: Set<Digest> = []
     /// What was delivered whole: stored once nothing is being written any more.
     var delivered: Set<String> = []
     /// Since when what was delivered is known to be stored.
@@ -74,6 +83,7 @@ final class Simulation {
         limits = StoreLimits(
             maxSize: .bytes(profile.isRoomy ? Self.maxSizeOfRoomy : tight), minFree: .bytes(0),
             openFilesMax: Int.random(in: 1...12, using: &generator))
+        disk = SimulatedDisk(seed: generator.next(), trace: trace)
         self.generator = generator
         directory = try TemporaryDirectory.inMemory()
         roots = [directory.file("0")]
@@ -95,7 +105,8 @@ final class Simulation {
     func drive(_ turns: Int) {
         var left = turns
         while left > 0 {
-            let ran = daemon.loop.runUntilIdle(turnsMax: draw(1..<16))
+            let ran = run(turnsMax: disk.isKilling ? 1 : draw(1..<16))
+            if disk.isKilled { return }
             let moved = stepClients(.some)
             left -= ran + 1
             // Before time passes everybody who is quick has had his turn.
@@ -111,13 +122,18 @@ final class Simulation {
     func settle(within bound: Duration, until isDone: () -> Bool) -> Bool {
         let end = clock.now + bound
         while true {
-            let ran = daemon.loop.runUntilIdle(turnsMax: 64)
+            let ran = run(turnsMax: 64)
             let moved = stepClients(.all)
             if isDone() { return true }
             if ran > 0 || moved { continue }
             guard clock.now < end else { return false }
             passTime(until: min(daemon.loop.nextDeadline ?? end, end))
         }
+    }
+
+    func run(turnsMax: Int) -> Int {
+        let loop = daemon.loop
+        return disk.during { loop.runUntilIdle(turnsMax: turnsMax) }
     }
 
     func passTime(until instant: Instant) {
@@ -176,15 +192,17 @@ final class Simulation {
 
     /// SIGKILL: the files stay as they are, everything else is gone.
     func kill() throws {
+        let next = directory.file(String(roots.count))
+        disk.killSoon(root, to: next)
+        drive(draw(1..<60))
+        guard disk.finishKill() else {
+            throw TestFailure("cannot copy the store: error \(disk.failure)")
+        }
         trace.add("kill")
         isStopping = true
         daemon.kill()
         loseConnections()
         ghosts.append(daemon)
-        let next = directory.file(String(roots.count))
-        guard csimulation_copy_tree(root, next) == 0 else {
-            throw TestFailure("cannot copy the store: \(errno)")
-        }
         roots.append(next)
         delivered = []
         try open()

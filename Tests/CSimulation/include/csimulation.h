@@ -11,6 +11,8 @@ int csimulation_copy_tree(const char *from, const char *to);
 /* Says of all files below `path` that were written by this machine's clock, and not by a simulated
    one, which runs years before it, that they were written at `seconds`. -1 with errno. */
 int csimulation_set_times(const char *path, int64_t seconds);
+/* Flips a bit at `offset` of a file, or cuts it off there. -1 with errno. */
+int csimulation_damage(const char *path, int64_t offset, int cuts);
 /* Where `text` begins in `bytes`, or -1. */
 int64_t csimulation_find(const void *bytes, size_t count, const char *text);
 /* Whether two pieces of memory are the same. */
