@@ -22,6 +22,11 @@ package final class RegistryHandler: RequestHandler {
         self.table.withLock { $0 = table }
     }
 
+    /// The repository of that name, or of the registry of that name.
+    func repository(named name: Substring) -> Repository? {
+        table.withLock { $0 }.named(name)
+    }
+
     package func respond(to request: Request) async -> Response {
         let route = Route(path: request.head.target.path)
         let label = route?.label ?? .other

@@ -124,7 +124,8 @@ package struct RoutingTable: Sendable {
             namespace: namespace)
     }
 
-    private func named(_ text: Substring) -> Repository? {
+    /// The repository of that name, or of the registry of that name.
+    func named(_ text: Substring) -> Repository? {
         let text = String(text)
         if let found = repositories[text] { return found }
         return normalise(text).flatMap { registries[$0] }

@@ -6,4 +6,8 @@ package struct CacheConfiguration: Sendable, Equatable {
     package var maxSize: SizeLimit
     /// What the file system must keep free whatever `maxSize` says.
     package var minFree: SizeLimit
+    /// How often every stored file is read and hashed again, at least; `.forever` is never.
+    package var verify: Duration
+    /// How much of that is read, in bytes a second.
+    package var verifyRate: Int64
 }

@@ -33,6 +33,9 @@ extension Configuration {
         }
     }
 
+    /// The unix socket of the running daemon: as configured, else in its store.
+    package var adminSocket: String { admin.socket ?? "\(cache.path)/admin.sock" }
+
     /// The options whose new value a reload cannot take up, by name; empty when it can take all.
     package static func changesRequiringRestart(
         from old: Configuration, to new: Configuration
@@ -46,6 +49,7 @@ extension Configuration {
             names.append("listener.hostnames")
         }
         if old.admin.address != new.admin.address { names.append("admin.address") }
+        if old.adminSocket != new.adminSocket { names.append("admin.socket") }
         if old.threads.loops != new.threads.loops { names.append("threads.loops") }
         if old.threads.workers != new.threads.workers { names.append("threads.workers") }
         names += LimitsConfiguration.changesRequiringRestart(from: old.limits, to: new.limits)

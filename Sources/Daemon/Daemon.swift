@@ -1,7 +1,9 @@
 import API
 import Configuration
+import Index
 import Linux
 import Reactor
+import Registry
 import Server
 import Store
 import Telemetry
@@ -32,6 +34,8 @@ actor Daemon {
     private var configuration: Configuration
     private var built = RepositoryBuilder.Built()
     private var listeners: [BoundListener] { runtime.listeners }
+    private let scrubber: Scrubber
+    private var control: Listener?
     private var signals: Watch?
     private var isStopping = false
     /// Signals to reload since the reload under way began, itself included.
@@ -56,6 +60,9 @@ actor Daemon {
             logger: runtime.logger, metrics: runtime.metrics,
             writesAccessLines: configuration.log.access, repositories: { table[$0] })
         handler = RegistryHandler(table: .empty, observer: observer)
+        scrubber = Scrubber(
+            runtime.content, runtime.metrics, every: configuration.cache.verify,
+            rate: configuration.cache.verifyRate)
     }
 
     // MARK: - Start
@@ -64,12 +71,49 @@ actor Daemon {
     func start() async throws(DaemonError) {
         try take(configuration)
         for bound in listeners { try await serve(bound) }
+        await serveControl()
         try watchSignals()
         schedule(Self.flushInterval) { [runtime] in await runtime.store.flushRecency() }
-        schedule(Self.statusInterval) { [self] in await tellStatus() }
+        schedule(Self.statusInterval) { [self] in
+            await tellStatus()
+            await measurePins()
+        }
         health.start()
         announce()
-        runtime.home.spawn { [runtime] in await runtime.store.reconcile() }
+        let goesOn: @Sendable () async -> Bool = { [weak self] in await self?.goesOn ?? false }
+        runtime.home.spawn { [runtime, scrubber] in
+            await runtime.store.reconcile()
+            await scrubber.run(while: goesOn)
+        }
+    }
+
+    /// Opens the socket that commands come by; without it everything else still works.
+    private func serveControl() async {
+        let path = configuration.adminSocket
+        do throws(Errno) {
+            let listener = try Listener(
+                name: "control", unix: path, ownLimit: Self.controlConnectionsMax)
+            try await runtime.server.serve(
+                listener,
+                by: ControlHandler(
+                    registry: handler, content: runtime.content, observer: observer,
+                    isStopping: { [health] in health.isStopping }))
+            control = listener
+        } catch {
+            runtime.logger.log(
+                .error, "commands cannot be taken",
+                ["socket": .string(path), "error": .string("\(error)")])
+        }
+    }
+
+    /// Commands at a time.
+    private static let controlConnectionsMax = 16
+
+    private func measurePins() async {
+        let bytes = await runtime.workers.run { [store = runtime.store] in
+            (try? store.index.pinnedDisk()) ?? 0
+        }
+        runtime.metrics.store.pinnedBytes.set(Int(clamping: bytes))
     }
 
     /// Puts a configuration into force: repositories first, then how requests find them.
@@ -200,6 +244,7 @@ actor Daemon {
             .info, "stopping",
             ["connections": .integer(Int64(runtime.server.openConnections))])
         await runtime.server.drain(within: configuration.limits.drainTimeout)
+        if control != nil { try? System.unlinkUnix(configuration.adminSocket) }
         await runtime.store.close()
         runtime.logger.log(.info, "stopped")
         end.set(0)
@@ -244,6 +289,7 @@ actor Daemon {
         try take(new)
         try? await runtime.store.apply(StoreBuilder.limits(new.cache))
         runtime.home.spawn { [runtime] in await runtime.store.trim() }
+        await scrubber.set(every: new.cache.verify, rate: new.cache.verifyRate)
         runtime.logger.level = Logger.Level(rawValue: new.log.level.rawValue) ?? .info
         runtime.logger.log(
             .info, "reloaded", ["config": .string(new.source ?? "built in")])

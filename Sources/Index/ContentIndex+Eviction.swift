@@ -69,7 +69,7 @@ private struct Eviction {
 
     private func keptRoots() throws(IndexError) -> Set<Digest> {
         var kept: Set<Digest> = []
-        for digest in request.kept {
+        for digest in request.kept + (try pinned()) {
             let row = try connection.statement(.rootsAbove)
             row.bind(1, digest)
             while try row.step() {
@@ -77,6 +77,15 @@ private struct Eviction {
             }
         }
         return kept
+    }
+
+    private func pinned() throws(IndexError) -> [Digest] {
+        let row = try connection.statement(.pinnedDigests)
+        var digests: [Digest] = []
+        while try row.step() {
+            if let digest = row.digest(0) { digests.append(digest) }
+        }
+        return digests
     }
 
     private func oldestRoots(

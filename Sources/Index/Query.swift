@@ -3,6 +3,7 @@ enum Query: Int, CaseIterable {
     // Reads
     case blob, manifest, isLinked, isPublic, tag, tags, expectedSize, referrers, children, located
     case shard, pending, totals, manifestCount, newestUse, newestRoot, links
+    case leastVerified, pins, pinnedDigests, pinnedDisk
     // Blobs
     case insertBlob, deleteBlob, attachChild, makeRoot, use
     case rootsAbove, freshestRootAbove, blobState, oldestRoots, imageDisk
@@ -15,6 +16,8 @@ enum Query: Int, CaseIterable {
     case insertPending, deletePending
     // Names journal
     case restoreTag, dropLooseTags, allLinks, allManifests, allTags
+    // Scrub and pins
+    case noteVerified, insertPin, deletePin
 
     /// How many ancestors of one object are looked at: beyond that many images share it.
     static let ancestorsMax = 1024
@@ -23,7 +26,7 @@ enum Query: Int, CaseIterable {
         switch self {
         case .blob, .manifest, .isLinked, .isPublic, .tag, .tags, .expectedSize, .referrers,
             .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse,
-            .newestRoot, .links:
+            .newestRoot, .links, .leastVerified, .pins, .pinnedDigests, .pinnedDisk:
             readSQL
         case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .rootsAbove,
             .freshestRootAbove, .blobState, .oldestRoots, .imageDisk:
@@ -88,6 +91,18 @@ enum Query: Int, CaseIterable {
         case .manifestCount: "SELECT count(*) FROM manifest"
         case .newestRoot:
             "SELECT digest FROM blob WHERE root = 1 ORDER BY last_used DESC, digest DESC LIMIT 1"
+        case .leastVerified:
+            "SELECT digest FROM blob WHERE verified_at < ?1 ORDER BY verified_at, digest LIMIT ?2"
+        case .pins: "SELECT repository, name, reference FROM pin"
+        case .pinnedDigests: Self.pinned + "SELECT d FROM pinned"
+        case .pinnedDisk:
+            Self.pinned + """
+                , down(d) AS (
+                    SELECT d FROM pinned UNION
+                    SELECT c.child FROM child c JOIN down ON c.manifest = down.d
+                )
+                SELECT total(b.disk) FROM down JOIN blob b ON b.digest = down.d
+                """
         case .links:
             """
             SELECT r.repository, r.name FROM link l JOIN repository r ON r.id = l.repository
@@ -101,9 +116,11 @@ enum Query: Int, CaseIterable {
         switch self {
         case .insertBlob:
             """
-            INSERT INTO blob(digest, size, disk, last_used, root) VALUES(?1, ?2, ?3, ?4,
-                NOT EXISTS(SELECT 1 FROM child WHERE child = ?1))
-            ON CONFLICT(digest) DO UPDATE SET size = excluded.size, disk = excluded.disk
+            INSERT INTO blob(digest, size, disk, last_used, root, verified_at)
+            VALUES(?1, ?2, ?3, ?4,
+                NOT EXISTS(SELECT 1 FROM child WHERE child = ?1), ?4 / 1000000)
+            ON CONFLICT(digest) DO UPDATE SET size = excluded.size, disk = excluded.disk,
+                verified_at = excluded.verified_at
             """
         case .deleteBlob: "DELETE FROM blob WHERE digest = ?1"
         case .attachChild: "UPDATE blob SET root = 0 WHERE digest = ?1 AND root = 1"
@@ -142,6 +159,18 @@ enum Query: Int, CaseIterable {
             """
         }
     }
+
+    /// A repository's key begins with its name, followed by `@`.
+    private static let pinned = """
+        WITH RECURSIVE pinned(d) AS (
+            SELECT digest FROM pin WHERE digest IS NOT NULL UNION
+            SELECT t.digest FROM pin p
+            JOIN repository r ON r.name GLOB p.name
+                AND (r.repository = p.repository OR r.repository GLOB p.repository || '@*')
+            JOIN tag t ON t.repository = r.id AND t.tag GLOB p.reference
+        )
+
+        """
 
     private static let ancestors = """
         WITH RECURSIVE up(d) AS (
@@ -217,6 +246,13 @@ enum Query: Int, CaseIterable {
             SELECT r.repository, r.name, t.tag, t.digest, t.checked_at FROM tag t
             JOIN repository r ON r.id = t.repository
             """
+        case .noteVerified: "UPDATE blob SET verified_at = ?2 WHERE digest = ?1"
+        case .insertPin:
+            """
+            INSERT OR REPLACE INTO pin(repository, name, reference, digest) VALUES(?1, ?2, ?3, ?4)
+            """
+        case .deletePin:
+            "DELETE FROM pin WHERE repository = ?1 AND name = ?2 AND reference = ?3"
         default: "DELETE FROM pending WHERE digest = ?1"
         }
     }

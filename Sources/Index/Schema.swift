@@ -4,7 +4,7 @@
 /// size and twice the speed of textual keys (prototypes §6).
 enum Schema {
     /// Written to `user_version`; counts up with every change of the layout.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     /// "Cist", so that `file` and other tools tell the database apart.
     static let applicationID: Int64 = 0x4369_7374
@@ -26,7 +26,8 @@ enum Schema {
             size INTEGER NOT NULL,
             disk INTEGER NOT NULL,
             last_used INTEGER NOT NULL,
-            root INTEGER NOT NULL
+            root INTEGER NOT NULL,
+            verified_at INTEGER NOT NULL DEFAULT 0
         ) WITHOUT ROWID;
         CREATE INDEX blob_by_use ON blob(last_used, digest) WHERE root = 1;
 
@@ -82,12 +83,36 @@ enum Schema {
             disk INTEGER NOT NULL,
             doomed INTEGER NOT NULL
         ) WITHOUT ROWID;
+
+        """ + scrubAndPins
+
+    /// What version 2 added: when each file was verified last, in wall seconds, and which names are
+    /// pinned, as GLOB patterns of repository, name and tag or as digests.
+    private static let scrubAndPins = """
+        CREATE INDEX blob_by_verified ON blob(verified_at, digest);
+        CREATE TABLE pin(
+            repository TEXT NOT NULL,
+            name TEXT NOT NULL,
+            reference TEXT NOT NULL,
+            digest BLOB,
+            PRIMARY KEY(repository, name, reference)
+        ) WITHOUT ROWID;
         """
 
-    /// Makes the tables in an empty database, true then; leaves one of this version alone.
+    /// Makes the tables in an empty database, true then; brings those of an earlier version up to
+    /// this one, and leaves one of this version alone.
     static func prepare(_ connection: Connection) throws(IndexError) -> Bool {
         let found = try connection.integer("PRAGMA user_version")
         if found == version { return false }
+        if found == 1 {
+            try connection.transaction { connection throws(IndexError) in
+                try connection.execute(
+                    "ALTER TABLE blob ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0")
+                try connection.execute(scrubAndPins)
+                try connection.execute("PRAGMA user_version = \(version)")
+            }
+            return false
+        }
         guard found == 0 else {
             throw IndexError.newerSchema(found: found, known: version)
         }

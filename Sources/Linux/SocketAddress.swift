@@ -30,6 +30,21 @@ package struct SocketAddress: Sendable {
         }
     }
 
+    /// A unix socket's path, of at most 107 bytes.
+    init(unix path: String) throws(Errno) {
+        storage = sockaddr_storage()
+        var address = sockaddr_un()
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path), !bytes.contains(0) else {
+            throw Errno(ENAMETOOLONG, "socket \(path)")
+        }
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        withUnsafeMutableBytes(of: &storage) { target in
+            withUnsafeBytes(of: address) { target.copyMemory(from: $0) }
+        }
+    }
+
     package var family: Int32 { Int32(storage.ss_family) }
 
     package var port: UInt16 {
@@ -78,7 +93,11 @@ package struct SocketAddress: Sendable {
 
     func withPointer<T>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> T) -> T {
         let size =
-            family == AF_INET ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size
+            switch family {
+            case AF_INET: MemoryLayout<sockaddr_in>.size
+            case AF_UNIX: MemoryLayout<sockaddr_un>.size
+            default: MemoryLayout<sockaddr_in6>.size
+            }
         return withUnsafePointer(to: storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(size)) }
         }

@@ -36,4 +36,9 @@ extension System {
             if count <= 0 && errno != EINTR { return }
         }
     }
+
+    /// Lets the kernel drop clean pages of `offset..<end` from memory.
+    package static func forget(_ fd: Int32, _ offset: Int64, _ end: Int64) {
+        posix_fadvise(fd, off_t(offset), off_t(end - offset), POSIX_FADV_DONTNEED)
+    }
 }

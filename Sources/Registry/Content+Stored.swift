@@ -58,7 +58,7 @@ extension Content {
     }
 
     /// Fetches again what was dropped, whether or not somebody asks for it.
-    private func heal(_ digest: Digest, isManifest: Bool) {
+    func heal(_ digest: Digest, isManifest: Bool) {
         manifests.withLock { $0.remove(digest) }
         loop.spawn { [healing] in await healing.heal(digest, isManifest: isManifest) }
     }

@@ -41,16 +41,28 @@ package final class Listener: Sendable {
             name: name, descriptor, isInherited: true, hostnames: hostnames, ownLimit: ownLimit)
     }
 
+    /// Listens on a unix socket at `path`, which only its owner can open (LOC-4).
+    package convenience init(name: String, unix path: String, ownLimit: Int) throws(Errno) {
+        try self.init(
+            name: name, System.listenUnix(path, backlog: 16), isInherited: false, hostnames: nil,
+            ownLimit: ownLimit, address: path)
+    }
+
     private init(
         name: String, _ descriptor: consuming FileDescriptor, isInherited: Bool,
-        hostnames: Set<String>?, ownLimit: Int?
+        hostnames: Set<String>?, ownLimit: Int?, address: String? = nil
     ) throws(Errno) {
         self.isInherited = isInherited
         ownLedger = ownLimit.map { ConnectionLedger(totalMax: $0, perAddressMax: $0) }
         // Accepted sockets inherit this, which saves a call per connection.
         System.setNoDelay(descriptor.raw)
-        identity = ListenerIdentity(
-            name: name, address: try System.localAddress(descriptor.raw).text)
+        let bound: String
+        if let address {
+            bound = address
+        } else {
+            bound = try System.localAddress(descriptor.raw).text
+        }
+        identity = ListenerIdentity(name: name, address: bound)
         self.hostnames = hostnames.map { Set($0.map { $0.lowercased() }) }
         self.descriptor = descriptor
     }

@@ -138,13 +138,24 @@ extension BlobStore {
         await gate.enter()
         defer { gate.leave() }
         guard files.file(digest) === file else { return }
-        defer { files.drop(digest, file) }
+        guard let status = try? System.fstat(file.fd) else { return files.drop(digest, file) }
+        await remove(FileIdentity(status), digest, damage)
+    }
+
+    /// Removes a file that was found damaged while nobody was sent it.
+    func dispose(_ identity: FileIdentity, of digest: Digest, _ damage: Damage) async {
+        await gate.enter()
+        defer { gate.leave() }
+        await remove(identity, digest, damage)
+    }
+
+    /// Removes the file that was found wrong, and its row unless that is another one's by now.
+    private func remove(_ bad: FileIdentity, _ digest: Digest, _ damage: Damage) async {
+        defer { files.drop(digest) }
         do throws(StoreError) {
             let isThere = try await run { layout throws(Errno) in
-                let bad = FileIdentity(try System.fstat(file.fd))
-                guard let status = try? layout.status(digest),
-                    FileIdentity(status).isSameFile(as: bad)
-                else { return (try? layout.status(digest)) != nil }
+                guard let status = try? layout.status(digest) else { return false }
+                if !FileIdentity(status).isSameFile(as: bad) { return true }
                 try layout.clear(digest)
                 return false
             }

@@ -23,11 +23,15 @@ package struct StoreMetrics: Sendable {
 
     /// Seconds that the last evicted blob had gone unused; not shown before the first eviction.
     package let evictedIdleSeconds: BoundGauge
+    /// What images take that are never evicted, in bytes.
+    package let pinnedBytes: BoundGauge
     private let metrics: Metrics
     private let evictedBlobs: [EvictionReason: BoundCounter]
     private let evictedBytes: [EvictionReason: BoundCounter]
     private let verified: [VerificationResult: BoundCounter]
     private let damaged: [DamageCause: BoundCounter]
+    private let scrubbedBytes: BoundCounter
+    private let scrubbedAt: BoundGauge
 
     init(_ metrics: Metrics) {
         self.metrics = metrics
@@ -39,12 +43,21 @@ package struct StoreMetrics: Sendable {
             "cistern_evicted_idle_seconds",
             help: "How long the last evicted blob had gone unused: the cache's real memory."
         ).boundUnset()
+        pinnedBytes = metrics.gauge(
+            "cistern_store_pinned_bytes", help: "Bytes of images that are never evicted."
+        ).bound()
         let verified = metrics.counter(
             "cistern_verified_blobs_total", help: "Blobs hashed by outcome.", labels: ["result"])
         let damaged = metrics.counter(
             "cistern_store_damaged_total",
             help: "Stored files found damaged and dropped, to be fetched again.",
             labels: ["cause"])
+        scrubbedBytes = metrics.counter(
+            "cistern_scrubbed_bytes_total", help: "Bytes of stored files that were read again."
+        ).bound()
+        scrubbedAt = metrics.gauge(
+            "cistern_scrubbed_timestamp_seconds", help: "When the scrub last verified a file."
+        ).boundUnset()
         evictedBlobs = boundByCase { blobs.bound([$0]) }
         evictedBytes = boundByCase { bytes.bound([$0]) }
         self.verified = boundByCase { verified.bound([$0]) }
@@ -63,6 +76,12 @@ package struct StoreMetrics: Sendable {
     /// Counts a blob whose hash was compared with its digest.
     package func verified(_ result: VerificationResult) {
         verified[result]?.add()
+    }
+
+    /// Counts a stored file that the scrub has read; `seconds` since 1970.
+    package func scrubbed(_ bytes: Int64, at seconds: Int64) {
+        scrubbedBytes.add(Int(clamping: bytes))
+        scrubbedAt.set(Int(clamping: seconds))
     }
 
     /// Counts a stored file that is not what was stored (INT-9, INT-10).

@@ -15,7 +15,10 @@ struct Cistern: ParsableCommand {
             \(ExitStatus.help)
             """,
         version: "cistern \(Version.number)",
-        subcommands: [Serve.self, Check.self, Hosts.self, VersionCommand.self],
+        subcommands: [
+            Serve.self, Check.self, Hosts.self, Verify.self, Pin.self, Unpin.self,
+            VersionCommand.self,
+        ],
         defaultSubcommand: Serve.self)
 
     /// Turns down a mistyped command before it is taken for an argument of `serve`.
@@ -31,7 +34,7 @@ struct Cistern: ParsableCommand {
 
 /// The words that may stand first.
 enum Verb {
-    static let all = ["serve", "check", "hosts", "version", "help"]
+    static let all = ["serve", "check", "hosts", "verify", "pin", "unpin", "version", "help"]
 
     /// What is said of a word that is none of them.
     static func unknown(_ word: String) -> String {

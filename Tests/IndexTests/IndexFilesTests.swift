@@ -50,6 +50,29 @@ struct IndexFilesTests {
         #expect(!names(scratch).contains { $0.contains("corrupt") })
     }
 
+    @Test func anEarlierSchema_isBroughtUpToDate_andKeepsWhatItKnew() async throws {
+        let scratch = try TemporaryDirectory()
+        do {
+            let fixture = try IndexFixture(scratch)
+            try await fixture.blob(1, at: 5)
+            await fixture.index.close()
+            let connection = try Connection(path: "\(scratch.path)/index.db", readOnly: false)
+            try connection.execute(
+                """
+                DROP TABLE pin; DROP INDEX blob_by_verified; ALTER TABLE blob DROP COLUMN verified_at;
+                PRAGMA user_version = 1
+                """)
+        }
+        let index = try IndexFixture(scratch).index
+        #expect(index.setAside == nil)
+        #expect(index.totals.blobs == 1)
+        let due = try index.leastVerified(before: 1, limit: 10)
+        #expect(due.count == 1)
+        for digest in due { try await index.noteVerified(digest, at: 7) }
+        #expect(try index.leastVerified(before: 7, limit: 10) == [])
+        #expect(try index.leastVerified(before: 8, limit: 10) == due)
+    }
+
     @Test func theFiles_arePrivate() throws {
         // LOC-1
         let fixture = try IndexFixture()

@@ -24,9 +24,21 @@ enum CacheKeys {
         also: ["reserve", "reserved", "free", "keep_free"],
         "What the file system keeps free, whatever max_size says.")
 
+    static let verify = Key(
+        "verify", .duration(from: .seconds(1)), default: .toml("\"30d\""),
+        also: ["scrub", "verify_interval", "scrub_interval", "fsck"],
+        "How often every stored file is read and hashed again; \"forever\" for never.")
+    static let verifyRate = Key(
+        "verify_rate", .size, default: .toml("\"20MiB\""),
+        also: ["scrub_rate", "verify_speed", "rate"],
+        "How much of that is read per second.")
+
     static let section = Section(
         name: "cache", whereabouts: "in [cache]",
-        keys: [path.description, maxSize.description, minFree.description])
+        keys: [
+            path.description, maxSize.description, minFree.description, verify.description,
+            verifyRate.description,
+        ])
 }
 
 /// Keys of `[[listener]]`.
@@ -61,11 +73,17 @@ enum ListenerKeys {
 enum AdminKeys {
     static let address = Key(
         "address", .listenAddress, default: .toml("\"127.0.0.1:5001\""),
-        also: ["addr", "listen", "bind", "host", "port", "socket"],
+        also: ["addr", "listen", "bind", "host", "port"],
         "Where /healthz, /readyz and /metrics are served.")
 
+    static let socket = Key(
+        "socket", .absolutePath, default: .computed("admin.sock in the store"),
+        also: ["control", "unix", "sock", "control_socket"],
+        "The unix socket by which cistern verify and pin reach the daemon.")
+
     static let section = Section(
-        name: "admin", whereabouts: "in [admin]", keys: [address.description])
+        name: "admin", whereabouts: "in [admin]",
+        keys: [address.description, socket.description])
 }
 
 /// Keys of `[threads]`.

@@ -10,8 +10,7 @@ struct ConfigurationBuilder {
         let top = SectionReader(section: TopKeys.section, table: root, place: nil)
         _ = top.value(TopKeys.version, &problems)
         let cache = cache()
-        let admin = AdminConfiguration(
-            address: reader(AdminKeys.section).value(AdminKeys.address, &problems))
+        let admin = admin()
         let limits = limits()
         let threads = threads()
         let log = log()
@@ -82,7 +81,17 @@ struct ConfigurationBuilder {
             }
             return nil
         }
-        return CacheConfiguration(path: path, maxSize: maxSize, minFree: minFree)
+        return CacheConfiguration(
+            path: path, maxSize: maxSize, minFree: minFree,
+            verify: reader.value(CacheKeys.verify, &problems),
+            verifyRate: reader.value(CacheKeys.verifyRate, &problems))
+    }
+
+    private mutating func admin() -> AdminConfiguration {
+        let reader = reader(AdminKeys.section)
+        return AdminConfiguration(
+            address: reader.value(AdminKeys.address, &problems),
+            socket: reader.optional(AdminKeys.socket, &problems))
     }
 
     private mutating func limits() -> LimitsConfiguration {

@@ -107,3 +107,13 @@ struct DecimalText {
         return Int64(exactly: UInt64(scale).dividingFullWidth(wide).quotient)
     }
 }
+
+/// A speed on the command line: a size, with or without `/s`.
+package enum ByteRate {
+    /// Bytes per second; nil if it is none.
+    package static func parse(_ text: String) -> Int64? {
+        let size = text.hasSuffix("/s") ? String(text.dropLast(2)) : text
+        guard case .value(.bytes(let bytes)) = SizeText.parse(size, .bytesOnly) else { return nil }
+        return bytes
+    }
+}

@@ -1,0 +1,70 @@
+import Index
+package import OCI
+import Reactor
+import Store
+
+/// What verifying one stored object found.
+package enum VerifyResult: String, CaseIterable, Sendable {
+    case ok, damaged, missing
+    /// Not stored any more, or it could not be looked at now.
+    case skipped
+}
+
+/// Looking after stored content without anybody asking for it: `cistern verify` and the scrub.
+extension Content {
+    /// Reads and hashes a stored object; what is damaged is dropped and fetched again.
+    ///
+    /// At most `rate` bytes a second; nil is as fast as it goes.
+    package func scrub(_ digest: Digest, rate: Int64?) async -> VerifyResult {
+        let isManifest = stored(digest) != nil
+        let result = await store.scrub(digest) { count in
+            guard let rate, rate > 0 else { return }
+            await loop.pause(for: .seconds(Double(count) / Double(rate)))
+        }
+        switch result {
+        case .ok:
+            events.verified(nil, true)
+            return .ok
+        case .skipped: return .skipped
+        case .damaged, .missing:
+            events.verified(nil, false)
+            heal(digest, isManifest: isManifest)
+            return result == .missing ? .missing : .damaged
+        }
+    }
+
+    /// Stored digests whose raw hash begins with `first`, all of them in 256 steps.
+    package func stored(startingWith first: UInt8) async -> [Digest] {
+        await workers.run { [index] in (try? index.digests(startingWith: first)) ?? [] }
+    }
+
+    /// A stored manifest and all that it names, what those name, and so on; each once.
+    package func image(_ root: Digest) async -> [Digest] {
+        await workers.run { [index] in
+            var found = [root]
+            var seen: Set<Digest> = [root]
+            var next = 0
+            while next < found.count, found.count < Self.imageMax {
+                for child in (try? index.children(of: found[next])) ?? []
+                where seen.insert(child.digest).inserted {
+                    found.append(child.digest)
+                }
+                next += 1
+            }
+            return found
+        }
+    }
+
+    /// Objects of one image that are looked at, at most.
+    private static let imageMax = 65_536
+
+    // MARK: - Pins
+
+    /// What is never evicted, as it was pinned: `docker.io/library/nginx:1.27`.
+    package var pins: [String] {
+        ((try? index.pins()) ?? []).map { pin in
+            let mark = pin.reference.contains(":") ? "@" : ":"
+            return "\(pin.repository)/\(pin.name)\(mark)\(pin.reference)"
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// What an operator does with the running daemon, and what it does by itself: verify, scrub, pin.
+@Suite("E49 verify, scrub, pins", .realParts)
+struct E49_CareTests {
+    private struct Scene {
+        let upstream: LoopbackRegistry
+        let image = ImageFixture(seed: 49, layerSizes: [40_000, 2_000_000])
+        let daemon: DaemonProcess
+        var puller: Puller { Puller(daemon, "/v2/docker.io/library/a") }
+
+        init(cache: String = "") throws {
+            upstream = try LoopbackRegistry()
+            upstream.add(image, "library/a")
+            daemon = try DaemonProcess(DaemonConfiguration(upstream, cache: cache))
+            #expect(try puller.pull(image) == [])
+            let all = image.blobs + image.documents.map(\.content)
+            #expect(poll { all.allSatisfy { Files.exists(path($0)) } })
+        }
+
+        func path(_ content: TestContent) -> String {
+            let hex = content.digest.dropFirst(7)
+            return "\(daemon.storePath)/blobs/sha256/\(hex.prefix(2))/\(hex)"
+        }
+
+        func cistern(_ arguments: String...) throws -> Command.Output {
+            try Command.run(
+                try DaemonProcess.binary(), arguments + ["-c", daemon.configurationFile],
+                within: .seconds(60))
+        }
+    }
+
+    @Test func verifyFindsDamageWhileTheDaemonServes() throws {
+        let scene = try Scene()
+        let clean = try scene.cistern("verify")
+        #expect(clean.code == 0, "\(clean)")
+        let objects = scene.image.blobs.count + scene.image.documents.count
+        #expect(clean.stdout.contains("done: ok=\(objects) damaged=0 missing=0"), "\(clean)")
+        var generator = SeededGenerator(seed: 3)
+        let victims = [scene.image.blobs[1], scene.image.index.content, scene.image.blobs[2]]
+        for (kind, victim) in zip([FileDamage.flipMiddle, .flipLast, .remove], victims) {
+            try kind.happen(to: scene.path(victim), &generator)
+        }
+        let found = try scene.cistern("verify", "--all", "--rate", "100MiB/s")
+        #expect(found.code == 1, "\(found)")
+        #expect(found.stdout.contains("damaged \(victims[0].digest)"), "\(found)")
+        #expect(found.stdout.contains("damaged \(victims[1].digest)"), "\(found)")
+        #expect(found.stdout.contains("missing \(victims[2].digest)"), "\(found)")
+        // Fetched again without anybody pulling.
+        #expect(
+            poll {
+                victims.allSatisfy { (try? Files.read(scene.path($0))) == $0.bytes }
+            })
+        #expect(try scene.puller.pull(scene.image) == [])
+        #expect(try scene.cistern("verify", "docker.io/library/a:latest").code == 0)
+        #expect(try scene.cistern("verify", "docker.io/a").code == 0)
+        let unknown = try scene.cistern("verify", "docker.io/library/b:1")
+        #expect(unknown.code == 1 && unknown.stderr.contains("not stored"), "\(unknown)")
+    }
+
+    // LOC-4
+    @Test func commandsAreForTheOwnerAlone_andNeedADaemon() throws {
+        let scene = try Scene()
+        var status = stat()
+        let socket = "\(scene.daemon.storePath)/admin.sock"
+        #expect(lstat(socket, &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o600)
+        for target in ["/verify", "/pin?ref=docker.io/a", "/unpin?ref=docker.io/a", "/pins"] {
+            for address in [scene.daemon.address, scene.daemon.admin] {
+                let answer = try RawClient.request(address, target, method: "POST")
+                #expect(answer.status >= 400, "\(target)")
+            }
+        }
+        // What a killed daemon left is replaced; what a stopped one had is gone.
+        scene.daemon.kill()
+        #expect(try scene.cistern("verify").code == 69)
+        let second = try DaemonProcess(
+            DaemonConfiguration(scene.upstream), home: scene.daemon.home)
+        #expect(try scene.cistern("verify").code == 0)
+        #expect(second.stop() == .exited(0))
+        #expect(lstat(socket, &status) != 0)
+        #expect(try scene.cistern("pin").code == 69)
+    }
+
+    @Test func theScrubFindsDamageThatNobodyAsksFor() throws {
+        let scene = try Scene(cache: "verify = \"1s\"\nverify_rate = \"100MiB\"")
+        let victim = scene.image.blobs[2]
+        var generator = SeededGenerator(seed: 4)
+        try FileDamage.flipAnywhere.happen(to: scene.path(victim), &generator)
+        #expect(
+            poll { (try? Files.read(scene.path(victim))) == victim.bytes },
+            "\(scene.daemon.log.suffix(1000))")
+        #expect(try scene.daemon.metricSum("cistern_store_damaged_total") == 1)
+        #expect(try scene.daemon.metricSum("cistern_scrubbed_bytes_total") > 0)
+    }
+
+    @Test func whatIsPinnedIsNeverEvicted() throws {
+        let upstream = try LoopbackRegistry()
+        let images = (0..<6).map {
+            ImageFixture(
+                seed: UInt64(4900 + $0), layerSizes: [5_000_000], architectures: ["amd64"])
+        }
+        for (number, image) in images.enumerated() { upstream.add(image, "library/i\(number)") }
+        let configuration = DaemonConfiguration(upstream, cache: "max_size = \"14MiB\"")
+        var daemon = try DaemonProcess(configuration)
+        func cistern(_ arguments: String...) throws -> Command.Output {
+            try Command.run(
+                try DaemonProcess.binary(), arguments + ["-c", daemon.configurationFile],
+                within: .seconds(60))
+        }
+        // Fetched by the pin itself, under the name that Docker Hub's users write.
+        let pinned = try cistern("pin", "docker.io/i0:latest")
+        #expect(pinned.code == 0, "\(pinned)")
+        #expect(try cistern("pin").stdout == "docker.io/library/i0:latest\n")
+        for round in 0..<2 {
+            for number in 1..<6 {
+                let puller = Puller(daemon, "/v2/docker.io/library/i\(number)")
+                #expect(try puller.pull(images[number]) == [], "round \(round)")
+            }
+            #expect(daemon.stop() == .exited(0))
+            daemon = try DaemonProcess(configuration, home: daemon.home)
+        }
+        #expect(poll { (try? daemon.metricSum("cistern_store_pinned_bytes")) ?? 0 > 5_000_000 })
+        upstream.stop()
+        #expect(try Puller(daemon, "/v2/docker.io/library/i0").pull(images[0]) == [])
+        let unknown = try cistern("pin", "nowhere.example/x:1")
+        #expect(unknown.code == 1 && unknown.stderr.contains("names no image"), "\(unknown)")
+        try upstream.start()
+        #expect(try cistern("unpin", "docker.io/library/i0:latest").code == 0)
+        #expect(try cistern("unpin", "docker.io/library/i0:latest").code == 1)
+        for number in 1..<6 {
+            let puller = Puller(daemon, "/v2/docker.io/library/i\(number)")
+            #expect(try puller.pull(images[number]) == [])
+        }
+        upstream.stop()
+        #expect(try Puller(daemon, "/v2/docker.io/library/i0").pull(images[0]) != [])
+    }
+}
