@@ -102,6 +102,18 @@ final class Connection {
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw error(code) }
     }
 
+    /// Looks at every page; throws `.corrupt` unless all of them are sound.
+    func check() throws(IndexError) {
+        var raw: OpaquePointer?
+        var code = sqlite3_prepare_v2(handle, "PRAGMA integrity_check(1)", -1, &raw, nil)
+        defer { sqlite3_finalize(raw) }
+        guard code == SQLITE_OK, let raw else { throw error(code) }
+        code = sqlite3_step(raw)
+        guard code == SQLITE_ROW else { throw error(code) }
+        let verdict = sqlite3_column_text(raw, 0).map { String(cString: $0) } ?? ""
+        if verdict != "ok" { throw IndexError.corrupt(verdict) }
+    }
+
     /// How SQLite would look up what `query` asks, for tests.
     func plan(_ query: Query) throws(IndexError) -> String {
         var raw: OpaquePointer?

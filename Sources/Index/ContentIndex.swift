@@ -48,21 +48,31 @@ package final class ContentIndex: Sendable {
         allowance: Int64 = IndexFiles.allowanceMax
     ) throws(IndexError) -> ContentIndex {
         let files = try IndexFiles(directory: directory, allowance: allowance)
-        var setAside = try files.setAsideIfSuspect()
         do throws(IndexError) {
-            return try ContentIndex(files, thread, clock, setAside)
+            return try ContentIndex(files, thread, clock, isSuspect: files.isSuspect)
         } catch .corrupt {
-            setAside = try files.setAside()
-            return try ContentIndex(files, thread, clock, setAside)
+            // SQLite calls a page damaged that cannot be read: the disk is asked once more, and
+            // everything looked at, before all names are given up (P6).
+            do throws(IndexError) {
+                return try ContentIndex(files, thread, clock, isSuspect: true)
+            } catch .corrupt {
+                let name = try files.setAside()
+                return try ContentIndex(files, thread, clock, setAside: name, isSuspect: false)
+            }
         }
     }
 
     private init(
-        _ files: IndexFiles, _ thread: WorkerPool, _ clock: LoopClock, _ setAside: String?
+        _ files: IndexFiles, _ thread: WorkerPool, _ clock: LoopClock, setAside: String? = nil,
+        isSuspect: Bool
     ) throws(IndexError) {
         try files.create()
         let writer = try Connection(path: files.path, readOnly: false)
         try writer.execute(Self.settings + "PRAGMA cache_size = -8192;")
+        if isSuspect {
+            try writer.check()
+            files.clearSuspicion()
+        }
         let isNew = try Schema.prepare(writer)
         let journal = try NamesJournal(directory: files.directory)
         // Before anybody asks: what is linked nowhere would pass for public.
@@ -205,9 +215,9 @@ package final class ContentIndex: Sendable {
         }
     }
 
-    /// Remembers damage found while running, so that the next start sets the database aside.
+    /// Remembers damage found while running, so that the next start looks at everything.
     func noteDamage(_ error: IndexError) {
-        guard case .corrupt = error, !damaged.exchange(true, ordering: .relaxed) else { return }
+        guard error.makesSuspect, !damaged.exchange(true, ordering: .relaxed) else { return }
         files.markSuspect()
     }
 }

@@ -2,7 +2,7 @@ package import Linux
 
 /// Why the index could not do what it was asked.
 package enum IndexError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The database is damaged; the next start sets it aside (DUR-4).
+    /// The database is damaged; if the next start still finds it so it is set aside (DUR-4).
     case corrupt(String)
     /// The disk has no room for what was to be written; nothing was changed.
     case full
@@ -16,6 +16,19 @@ package enum IndexError: Error, Equatable, Sendable, CustomStringConvertible {
     case sqlite(code: Int32, message: String)
     /// The index was closed.
     case closed
+
+    /// Whether the files may not hold what they should: damage, or a sync that failed, after which
+    /// nobody knows what is on the disk (DUR-2).
+    var makesSuspect: Bool {
+        switch self {
+        case .corrupt: true
+        case .sqlite(let code, _): code == Self.syncFailed
+        default: false
+        }
+    }
+
+    /// `SQLITE_IOERR_FSYNC`, which its module does not show.
+    private static let syncFailed: Int32 = 10 | 4 << 8
 
     package var description: String {
         switch self {

@@ -61,15 +61,17 @@ package struct IndexFiles: Sendable {
 
     private var suspectMark: String { path + ".suspect" }
 
-    /// Leaves a mark that damage was found; the next open sets the database aside.
+    /// Leaves a mark that damage was found; the next open looks at the whole database.
     func markSuspect() {
         // Without the mark the damage is found again: nothing is lost but time.
         _ = try? System.open(suspectMark, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
     }
 
-    func setAsideIfSuspect() throws(IndexError) -> String? {
-        guard (try? System.fstatat(AT_FDCWD, suspectMark)) != nil else { return nil }
-        return try setAside()
+    var isSuspect: Bool { (try? System.fstatat(AT_FDCWD, suspectMark)) != nil }
+
+    func clearSuspicion() {
+        // A mark that stays costs the next start a look.
+        try? System.unlinkat(AT_FDCWD, suspectMark)
     }
 
     /// Renames the database to `index.db.corrupt-<n>` and drops its log; an older one goes.

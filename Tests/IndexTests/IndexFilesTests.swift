@@ -26,11 +26,29 @@ struct IndexFilesTests {
         #expect(names(scratch).filter { $0.contains("corrupt") } == ["index.db.corrupt-2"])
     }
 
-    @Test func damageFoundWhileRunning_setsTheDatabaseAsideAtTheNextStart() async throws {
+    // P6: SQLite calls a page damaged that could not be read once.
+    @Test func aSuspectDatabase_isLookedAt_andKeptIfItIsSound() async throws {
         let scratch = try TemporaryDirectory()
         let fixture = try IndexFixture(scratch)
         try await fixture.blob(1, at: 1)
         await fixture.index.close()
+        try Files.write(scratch.file("index.db.suspect"), [])
+        let again = try IndexFixture(scratch)
+        #expect(again.index.setAside == nil)
+        #expect(again.index.totals.blobs == 1)
+        #expect(!names(scratch).contains("index.db.suspect"))
+    }
+
+    // DUR-4
+    @Test func aSuspectDatabaseThatIsDamaged_isSetAside() async throws {
+        let scratch = try TemporaryDirectory()
+        let fixture = try IndexFixture(scratch)
+        for number in 1...200 { try await fixture.blob(number, at: 1) }
+        await fixture.index.close()
+        var bytes = try Files.read(scratch.file("index.db"))
+        // Not where opening would see it.
+        for place in (bytes.count - 8192)..<bytes.count { bytes[place] = 0x5a }
+        try Files.write(scratch.file("index.db"), bytes)
         try Files.write(scratch.file("index.db.suspect"), [])
         #expect(try IndexFixture(scratch).index.setAside != nil)
         #expect(!names(scratch).contains("index.db.suspect"))

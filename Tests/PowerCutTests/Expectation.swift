@@ -24,6 +24,12 @@ struct Expectation: Sendable {
         takeOutWhatMayBeForgotten(operations, count)
     }
 
+    /// Says that an object's file may be gone without its row.
+    mutating func mayLose(_ hex: String) {
+        lasting.remove(hex)
+        unlinked.insert(hex)
+    }
+
     /// What is unlinked later may have lost its row already.
     private mutating func takeOutWhatMayBeForgotten(_ operations: [FileOperation], _ count: Int) {
         var depth = 0
