@@ -24,6 +24,21 @@ package final class GrowingFile: Sendable {
     /// How much of the end of a body is withheld until its digest agrees (INT-1).
     package static let withheldBytes: Int64 = 16 << 10
 
+    /// How a body goes on of which the file will not get the rest.
+    package struct Continuation: Sendable {
+        /// Up to here the file has the bytes.
+        package let offset: Int64
+        /// Opens the rest for one reader; its end waits for the digest of the whole (INT-1).
+        package let open: @Sendable () async throws -> any ChunkStream
+
+        package init(
+            offset: Int64, open: @escaping @Sendable () async throws -> any ChunkStream
+        ) {
+            self.offset = offset
+            self.open = open
+        }
+    }
+
     private struct Waiter {
         let offset: Int64
         let token: UInt64
@@ -37,6 +52,8 @@ package final class GrowingFile: Sendable {
         var identity: FileIdentity?
         var isPublished = false
         var waiters: [Waiter] = []
+        var continuation: Continuation?
+        var held: [any Sendable] = []
     }
 
     private let descriptor: FileDescriptor
@@ -90,8 +107,12 @@ package final class GrowingFile: Sendable {
         }
     }
 
-    /// Says that no more bytes will come; every reader cuts its body short.
-    package func fail() {
+    /// Says that no more bytes will come; every reader cuts its body short, but for those of the
+    /// whole if there is another way for them to go on.
+    package func fail(continuing continuation: Continuation? = nil) {
+        state.withLock { state in
+            if state.progress.phase == .growing { state.continuation = continuation }
+        }
         change {
             guard $0.phase == .growing else { return }
             $0.phase = .failed
@@ -124,6 +145,15 @@ package final class GrowingFile: Sendable {
             return woken
         }
         for waiter in woken { waiter.continuation.resume() }
+    }
+
+    /// How readers of the whole go on after a failure, if they can.
+    package var continuation: Continuation? { state.withLock { $0.continuation } }
+
+    /// Keeps `object` for as long as the file is open: the space of a file that is unlinked is
+    /// taken until its last reader has left.
+    package func hold(_ object: some Sendable) {
+        state.withLock { $0.held.append(object) }
     }
 
     // MARK: - Readers

@@ -172,6 +172,7 @@ actor BlobFetch {
             try await receiveAll(response, into: writer, size: size, skip: skip)
         } catch {
             await noteShown(by: writer, error)
+            await passOn(writer, error, size)
             await writer.abandon()
             switch error {
             case .registry(let error): return .failed(error)
@@ -200,6 +201,29 @@ actor BlobFetch {
             }
             return unkept(error)
         }
+    }
+
+    /// Without the store readers go on from where the file ends, each by a transfer of its own and
+    /// no less verified (DUR-6, RES-9).
+    private func passOn(_ writer: BlobWriter, _ error: TransferError, _ size: Int64?) async {
+        guard case .store(let cause) = error, opened.current != nil, writer.written > 0 else {
+            return
+        }
+        switch cause {
+        case .mismatch, .wrongSize: return
+        default: break
+        }
+        let start = await writer.hashSoFar()
+        writer.file.fail(
+            continuing: .init(offset: start.count) { [self] in
+                try await rest(after: start, size: size)
+            })
+    }
+
+    private func rest(
+        after start: HashState, size: Int64?
+    ) async throws(RegistryError) -> VerifiedStream {
+        try await VerifiedStream.open(source, name, digest, after: start, size: size)
     }
 
     /// What readers have of a body that ends here unverified must not be completed by the rest of

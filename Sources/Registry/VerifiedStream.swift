@@ -8,7 +8,7 @@ import Upstream
 ///
 /// Verified like any other: the last chunk is held back until the digest agrees (INT-1), and a
 /// client that stops reading pauses the transfer (RES-8).
-package actor VerifiedStream {
+package actor VerifiedStream: ChunkStream {
     private let body: any UpstreamBody
     private let content: Content
     private let digest: Digest
@@ -18,7 +18,9 @@ package actor VerifiedStream {
     private let hash: Mutex<StreamingHash?>
     private var isOver = false
     private var held: Chunk?
-    private var received: Int64 = 0
+    private var received: Int64
+    /// What the upstream repeats, since it did not hear from where to go on.
+    private var skip: Int64
     /// Verified and not taken yet: what was received before anybody asked.
     private var verified: [Chunk] = []
     /// The size that the upstream or a manifest announced.
@@ -51,8 +53,33 @@ package actor VerifiedStream {
         return VerifiedStream(response, source, digest, size)
     }
 
+    /// Opens the rest of a blob whose beginning `start` has hashed.
+    static func open(
+        _ source: BlobFetch.Source, _ name: RepositoryName, _ digest: Digest,
+        after start: HashState, size: Int64?
+    ) async throws(RegistryError) -> VerifiedStream {
+        let response: UpstreamResponse
+        do throws(UpstreamError) {
+            response = try await source.upstream.send(
+                UpstreamRequest(.get, .blob(name, digest), offset: start.count))
+        } catch {
+            throw error.registryError(of: source.registry)
+        }
+        let isWhole = response.status == 200
+        let isRest =
+            response.status == 206 && response.contentRange?.first == start.count
+            && (size == nil || response.contentRange?.total ?? size == size)
+        guard isWhole || isRest else {
+            response.body.cancel()
+            throw response.registryError(of: source.registry)
+        }
+        return VerifiedStream(
+            response, source, digest, size, after: start, skip: isWhole ? start.count : 0)
+    }
+
     private init(
-        _ response: UpstreamResponse, _ source: BlobFetch.Source, _ digest: Digest, _ size: Int64?
+        _ response: UpstreamResponse, _ source: BlobFetch.Source, _ digest: Digest, _ size: Int64?,
+        after start: HashState? = nil, skip: Int64 = 0
     ) {
         body = response.body
         self.size = size
@@ -61,7 +88,9 @@ package actor VerifiedStream {
         proxy = source.proxy
         registry = source.registry
         self.digest = digest
-        hash = Mutex(StreamingHash(digest.algorithm))
+        received = start?.count ?? 0
+        self.skip = skip
+        hash = Mutex(start?.copy() ?? StreamingHash(digest.algorithm))
     }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -73,6 +102,8 @@ package actor VerifiedStream {
         if !verified.isEmpty { return verified.removeFirst() }
         while true {
             let chunk = try await receive()
+            // What is held back must be the end: nothing is none.
+            if chunk?.count == 0 { continue }
             let ready = held
             held = chunk
             guard chunk != nil else {
@@ -103,6 +134,11 @@ package actor VerifiedStream {
             throw error.registryError(of: registry)
         }
         guard let chunk = next else { return nil }
+        if skip > 0 {
+            let repeated = min(skip, Int64(chunk.count))
+            chunk.dropFirst(Int(repeated))
+            skip -= repeated
+        }
         received += Int64(chunk.count)
         guard received <= bytesMax else {
             isOver = true

@@ -9,7 +9,8 @@ package enum Body: Sendable {
     /// A stored or still growing file, whole or one range of it, by sendfile.
     ///
     /// A whole file whose size is not yet known goes out chunked; HTTP/1.0 waits until it is
-    /// complete. If the file fails or proves short, the body is cut short by FIN (clients.md 2).
+    /// complete. If the file fails or proves short, the body is cut short by FIN (clients.md 2),
+    /// unless the file knows how it goes on.
     case file(GrowingFile, Range<Int64>?)
     /// Several ranges as `multipart/byteranges`; the part's own `Content-Type` is `contentType`.
     case multipart(GrowingFile, [Range<Int64>], total: Int64, contentType: String)
@@ -20,10 +21,4 @@ package enum Body: Sendable {
 }
 
 /// A body that is made while it is sent, one chunk per call, by nobody else's pace.
-package protocol BodyStream: Sendable {
-    /// Gives the next bytes, nil at the end; an error cuts the body short.
-    func next() async throws -> Chunk?
-
-    /// Ends the source early; called at most once, when the rest will not be asked for.
-    func cancel()
-}
+package typealias BodyStream = ChunkStream

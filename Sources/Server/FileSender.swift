@@ -8,6 +8,8 @@ struct FileSender {
     private let file: GrowingFile
     private let socket: ClientSocket
     private let state: ServerLoop
+    /// Where `send` has got to.
+    private(set) var position: Int64 = 0
     /// Up to here the file was found or brought into memory.
     private var residentEnd: Int64 = 0
 
@@ -25,7 +27,7 @@ struct FileSender {
         let end = range.upperBound
         let lastPart =
             range.count > Self.quickBytesMax ? end - GrowingFile.withheldBytes : range.lowerBound
-        var position = range.lowerBound
+        position = range.lowerBound
         while position < end {
             var limit = try await sendable(beyond: position, upTo: end)
             if position < lastPart {

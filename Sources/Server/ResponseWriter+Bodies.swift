@@ -18,7 +18,7 @@ extension ResponseWriter {
         defer { end(file) }
         guard case .length(let length) = framing else {
             try await sendJoined(head)
-            return try await sendChunked(file)
+            return try await sendChunked(file, framing)
         }
         let range = range ?? 0..<length
         if length <= Self.joinedBytesMax, file.sendable(upTo: range.upperBound) >= range.upperBound,
@@ -30,7 +30,15 @@ extension ResponseWriter {
         let isFollowed = file.sendable(upTo: range.upperBound) > range.lowerBound
         try await sendJoined(head, more: isFollowed)
         var sender = FileSender(file, to: socket, in: state)
-        try await sender.send(range)
+        do throws(Cut) {
+            try await sender.send(range)
+        } catch {
+            guard error == .source, range.upperBound == file.progress.total ?? length,
+                let rest = file.continuation, sender.position <= rest.offset
+            else { throw error }
+            try await sender.sendAvailable(sender.position..<rest.offset)
+            try await send(rest, .length(range.upperBound - rest.offset))
+        }
     }
 
     mutating func send(
@@ -52,14 +60,34 @@ extension ResponseWriter {
         _ stream: any BodyStream, _ framing: Framing, behind head: consuming [UInt8]
     ) async throws(Cut) {
         state.activeBodies += 1
+        defer { state.activeBodies -= 1 }
+        // Cancelled also if the head cannot be sent.
         let source = StreamSource(stream)
-        defer {
-            state.activeBodies -= 1
-            source.cancel()
-        }
+        defer { source.cancel() }
         try await sendJoined(head)
+        try await send(source, framing)
+    }
+
+    /// Goes on with a body that its file does not have the rest of (DUR-6).
+    private mutating func send(
+        _ rest: GrowingFile.Continuation, _ framing: Framing, after separator: String = ""
+    ) async throws(Cut) {
+        let stream: any ChunkStream
+        do {
+            stream = try await rest.open()
+        } catch {
+            throw socket.isGone ? socket.goneReason : .source
+        }
+        let source = StreamSource(stream)
+        defer { source.cancel() }
+        try await send(source, framing, after: separator)
+    }
+
+    private mutating func send(
+        _ source: StreamSource, _ framing: Framing, after separator: String = ""
+    ) async throws(Cut) {
         var left: Int64 = if case .length(let length) = framing { length } else { .max }
-        var separator = ""
+        var separator = separator
         while let chunk = try await source.next(for: socket) {
             guard chunk.count > 0 else { continue }
             // More than promised: the end that the client waits for must not go out.
@@ -79,12 +107,26 @@ extension ResponseWriter {
     }
 
     /// Sends a file whose size only its end will tell; the last chunk only once it is complete.
-    private mutating func sendChunked(_ file: GrowingFile) async throws(Cut) {
+    private mutating func sendChunked(
+        _ file: GrowingFile, _ framing: Framing
+    ) async throws(Cut) {
         var sender = FileSender(file, to: socket, in: state)
         var position: Int64 = 0
         var separator = ""
         while true {
-            let limit = try await sender.sendable(beyond: position, upTo: nil)
+            let limit: Int64
+            do throws(Cut) {
+                limit = try await sender.sendable(beyond: position, upTo: nil)
+            } catch {
+                guard error == .source, let rest = file.continuation, position <= rest.offset
+                else { throw error }
+                if position < rest.offset {
+                    try await sendChunkHeader(separator, rest.offset - position)
+                    try await sender.sendAvailable(position..<rest.offset)
+                    separator = "\r\n"
+                }
+                return try await send(rest, framing, after: separator)
+            }
             if limit == position { break }
             let end = min(limit, position + Int64(state.limits.turnBytesMax))
             try await sendChunkHeader(separator, end - position)
@@ -134,10 +176,10 @@ extension ResponseWriter {
 
 /// A stream that is cancelled at most once, and not after its end.
 private final class StreamSource {
-    private let stream: any BodyStream
+    private let stream: any ChunkStream
     private var isOver = false
 
-    init(_ stream: any BodyStream) {
+    init(_ stream: any ChunkStream) {
         self.stream = stream
     }
 

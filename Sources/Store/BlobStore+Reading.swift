@@ -195,6 +195,10 @@ extension BlobStore {
     private func forgetRow(_ digest: Digest) async throws(StoreError) {
         guard let row = try? index.blob(digest) else { return }
         try await indexed { index throws(IndexError) in try await index.forget(digest) }
+        if let open = files.file(digest), open.readers > 0 {
+            // Unlinked, but its space is taken until the last reader has left.
+            open.hold(ledger.hold(row.disk))
+        }
         ledger.commit(-row.disk)
     }
 

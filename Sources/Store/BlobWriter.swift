@@ -129,6 +129,13 @@ package final class BlobWriter: Sendable {
         }
     }
 
+    /// Where the file ends, for those who go on without it.
+    package func hashSoFar() async -> HashState {
+        await store.workers.run {
+            self.state.withLock { HashState(count: $0.written, $0.hash.copy()) }
+        }
+    }
+
     /// Hashes and writes a chunk on a worker, then lets readers have it.
     ///
     /// `.full` when the reservation of a file of unknown size cannot grow: nothing is lost, what
@@ -354,8 +361,13 @@ package final class BlobWriter: Sendable {
         store.ledger.setDirectories(store.layout.directoryBytes)
         // Still there, and still counted, until the next start looks at it again.
         if isStuck { store.ledger.noteStray(digest, disk: reservation.bytes) }
-        if !isPublished { store.ledger.noteUnlinked(reservation.written) }
-        reservation.release()
+        if !isPublished, !isStuck, file.readers > 0 {
+            // Unlinked, but its space is taken until the last reader has left.
+            file.hold(reservation)
+        } else {
+            if !isPublished { store.ledger.noteUnlinked(reservation.written) }
+            reservation.release()
+        }
         store.files.removeGrowing(name)
         store.files.removeWriter(digest)
         if !isSettled, !isStuck { await store.settleUnwritten([digest]) }

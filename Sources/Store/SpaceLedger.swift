@@ -99,6 +99,12 @@ package final class SpaceLedger: Sendable {
         }
     }
 
+    /// Counts what is on disk already and will be gone when nobody holds the result any more.
+    func hold(_ bytes: Int64) -> Reservation {
+        state.withLock { $0.reserved += bytes }
+        return Reservation(self, bytes, written: bytes)
+    }
+
     /// How much must go before `bytes` fit below `part` of the limit; 0 if they do.
     package func shortfall(for bytes: Int64, below part: Double = 1) -> Int64 {
         let index = footprint()
@@ -256,9 +262,9 @@ package final class Reservation: Sendable {
     private let ledger: SpaceLedger
     private let state: Mutex<(bytes: Int64, written: Int64)>
 
-    fileprivate init(_ ledger: SpaceLedger, _ bytes: Int64) {
+    fileprivate init(_ ledger: SpaceLedger, _ bytes: Int64, written: Int64 = 0) {
         self.ledger = ledger
-        state = Mutex((bytes, 0))
+        state = Mutex((bytes, written))
     }
 
     deinit {

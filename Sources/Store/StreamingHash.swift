@@ -3,8 +3,11 @@ package import OCI
 
 /// A SHA-256 or SHA-512 over bytes that come piece by piece, by OpenSSL's EVP.
 ///
-/// One owner, one thread at a time; the context is freed with it.
-package struct StreamingHash: ~Copyable {
+/// The context is freed with it.
+///
+/// `@unchecked Sendable`: it cannot be copied, so that the context has one owner, who has it on one
+/// thread at a time.
+package struct StreamingHash: ~Copyable, @unchecked Sendable {
     private let context: OpaquePointer
     private let algorithm: Digest.Algorithm
 
@@ -29,11 +32,17 @@ package struct StreamingHash: ~Copyable {
         precondition(added == 1, "a started hash takes bytes")
     }
 
-    /// The digest of the bytes added so far; more may follow.
-    package func digestSoFar() -> Digest {
-        var copy = StreamingHash(algorithm)
+    /// A hash of the bytes added so far, to go its own way.
+    package func copy() -> StreamingHash {
+        let copy = StreamingHash(algorithm)
         let copied = EVP_MD_CTX_copy_ex(copy.context, context)
         precondition(copied == 1, "a started hash can be copied")
+        return copy
+    }
+
+    /// The digest of the bytes added so far; more may follow.
+    package func digestSoFar() -> Digest {
+        var copy = copy()
         return copy.finalize()
     }
 

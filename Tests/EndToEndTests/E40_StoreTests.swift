@@ -57,7 +57,8 @@ struct E40_StoreTests {
         #expect(try puller.get(small).isRight)
     }
 
-    // RES-9: nobody knew that it would not fit, but it is known from then on.
+    // DUR-6, RES-9: nobody knew that it would not fit. Who reads it by then goes on without the
+    // store, and from then on it is known.
     @Test func aBlobOfUnknownSizeThatOutgrowsTheStoreIsPassedThrough() throws {
         let upstream = try LoopbackRegistry()
         let big = TestContent(seed: 44, size: 40 * Self.mebibyte)
@@ -66,9 +67,25 @@ struct E40_StoreTests {
         let daemon = try DaemonProcess(DaemonConfiguration(upstream, cache: #"max_size = "20MiB""#))
         let puller = Puller(daemon, "/v2/docker.io/library/a")
         let sampler = DiskUsageSampler(daemon.storePath)
-        #expect(try !puller.get(big).isCompleteButWrong)
+        let answers = try concurrently(3) { _ in try puller.get(big) }
+        #expect(answers.allSatisfy { $0.isRight }, "\(answers)")
         #expect(try puller.get(big).isRight)
         #expect(sampler.stop() <= 20 * Self.mebibyte)
+    }
+
+    // INT-1: that way on is no way around the digest, wherever the wrong byte is.
+    @Test(arguments: [1000, 39 << 20, (40 << 20) - 1])
+    func aBlobThatOutgrowsTheStoreIsNoLessVerified(wrongByte: Int64) throws {
+        let upstream = try LoopbackRegistry()
+        let big = TestContent(seed: 45, size: 40 * Self.mebibyte)
+        upstream.add(big)
+        upstream.inject(.framing(.chunked), .flip(at: wrongByte), on: big.digest)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream, cache: #"max_size = "20MiB""#))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let answers = try concurrently(2) { _ in try puller.get(big) }
+        for answer in answers {
+            #expect(!answer.isCompleteButWrong && answer.ending != .complete, "\(answer)")
+        }
     }
 
     // INT-10: a file that is gone or cut is a miss.
@@ -119,20 +136,62 @@ struct E40_StoreTests {
         #expect(output.stdout.hasPrefix("700"))
     }
 
+    // DUR-6, P5: somebody else fills the disk, and empties it again.
+    @Test func aDiskFilledBySomebodyElseIsUsedAgainSoonAfter() throws {
+        let upstream = try LoopbackRegistry()
+        let blobs = (0..<4).map { TestContent(seed: UInt64(490 + $0), size: 2 * Self.mebibyte) }
+        for blob in blobs { upstream.add(blob) }
+        let (daemon, mounted) = try onSmallDisk(upstream, minFree: "4MiB")
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        #expect(try puller.get(blobs[0]).isRight)
+        #expect(try poll { try daemon.metricSum("cistern_fetches_in_flight") == 0 })
+        let filler = "\(mounted)/filler"
+        // Until there is no room.
+        #expect(throws: TestFailure.self) {
+            try Files.write(filler, TestContent(seed: 1, size: 64 * Self.mebibyte))
+        }
+        for _ in 0..<2 {
+            for blob in blobs { #expect(try puller.get(blob).isRight) }
+        }
+        // What was kept before is still served from here, whatever the index cannot write.
+        #expect(upstream.count(blobs[0].digest) == 1)
+        #expect(try RawClient.request(daemon.admin, "/healthz").status == 200)
+        Files.removeTree(filler)
+        let isKept = try poll(within: .seconds(5)) { () throws -> Bool in
+            #expect(try puller.get(blobs[1]).isRight)
+            let before = upstream.count(blobs[1].digest)
+            #expect(try puller.get(blobs[1]).isRight)
+            return upstream.count(blobs[1].digest) == before
+        }
+        #expect(isKept)
+        // `min_free` is left to the others.
+        for blob in blobs { #expect(try puller.get(blob).isRight) }
+        #expect(Files.diskUsage(mounted) <= 20 * Self.mebibyte)
+    }
+
+    /// A daemon whose store is a file system of 24 MiB, and where that is to be seen from here.
+    private func onSmallDisk(
+        _ upstream: LoopbackRegistry, minFree: String
+    ) throws -> (DaemonProcess, String) {
+        let home = try TemporaryDirectory()
+        let store = try home.directory("store")
+        let mounted = "mount -t tmpfs -o size=24m,mode=0700 tmpfs \(store) && exec \"$0\" \"$@\""
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(
+                upstream, cache: "max_size = \"1GiB\"\nmin_free = \"\(minFree)\""),
+            home: home,
+            wrapper: [
+                try requireTool("unshare"), "--map-root-user", "--mount", "sh", "-c", mounted,
+            ])
+        return (daemon, "/proc/\(daemon.identifier)/root\(store)")
+    }
+
     // DUR-6, P5, protocol.md §10.4.18: the file system itself is full.
     @Test func aFullDiskFailsNoPull() throws {
         let upstream = try LoopbackRegistry()
         let blobs = (0..<8).map { TestContent(seed: UInt64(480 + $0), size: 6 * Self.mebibyte) }
         for blob in blobs { upstream.add(blob) }
-        let home = try TemporaryDirectory()
-        let store = try home.directory("store")
-        let mounted = "mount -t tmpfs -o size=24m,mode=0700 tmpfs \(store) && exec \"$0\" \"$@\""
-        let daemon = try DaemonProcess(
-            DaemonConfiguration(upstream, cache: "max_size = \"1GiB\"\nmin_free = \"1KiB\""),
-            home: home,
-            wrapper: [
-                try requireTool("unshare"), "--map-root-user", "--mount", "sh", "-c", mounted,
-            ])
+        let (daemon, _) = try onSmallDisk(upstream, minFree: "1KiB")
         let puller = Puller(daemon, "/v2/docker.io/library/a")
         for round in 0..<2 {
             for blob in blobs { #expect(try puller.get(blob).isRight, "round \(round)") }

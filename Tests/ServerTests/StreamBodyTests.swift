@@ -60,6 +60,40 @@ import Testing
         }
     }
 
+    // DUR-6: the disk has no room for the rest of a file that is being sent.
+    @Test(arguments: [nil, 400_000], [true, false])
+    func aFileThatCannotGrowGoesOnAsAStream(_ total: Int64?, isRight: Bool) async throws {
+        let bytes = pattern(400_000)
+        let stream = ScriptedStream(
+            [Array(bytes[150_000..<300_000]), isRight ? Array(bytes[300_000...]) : nil])
+        let file = try growingFile(total: total)
+        try await serving(.file(file, nil)) { test, outcomes in
+            let client = try test.client()
+            client.get("/")
+            try file.grow(by: Array(bytes[..<100_000]))
+            #expect(client.waitForByte())
+            try file.grow(by: Array(bytes[100_000..<150_000]))
+            file.fail(continuing: .init(offset: 150_000) { stream })
+            let answer = try #require(client.readAnswer())
+            #expect(answer.isWhole == isRight)
+            #expect(answer.body == Array(bytes[..<(isRight ? 400_000 : 300_000)]))
+        }
+        #expect(file.readers == 0)
+    }
+
+    // INT-4: a part of it has an end that this stream does not guard.
+    @Test func aRangeOfAFileThatCannotGrowIsCut() async throws {
+        let file = try growingFile(total: 400_000)
+        try file.grow(by: pattern(150_000))
+        try await serving(.file(file, 1000..<200_000), status: 206) { test, _ in
+            let client = try test.client()
+            client.get("/")
+            #expect(client.waitForByte())
+            file.fail(continuing: .init(offset: 150_000) { ScriptedStream([]) })
+            #expect(client.readAnswer()?.isWhole == false)
+        }
+    }
+
     @Test func aStreamLongerThanPromisedNeverCompletes() async throws {
         // INT-11
         let stream = ScriptedStream([pattern(100), pattern(100)])

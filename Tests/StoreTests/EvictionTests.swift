@@ -49,6 +49,36 @@ struct EvictionTests {
         #expect(try !fixture.isStored(held))
     }
 
+    @Test func spaceOfUnlinkedFiles_isCounted_untilTheirLastReaderHasLeft() async throws {
+        let fixture = try StoreFixture()
+        func used() -> Int64 { fixture.store.ledger.snapshot.used }
+        let before = used()
+        let damaged = layer(1)
+        try await fixture.store(damaged)
+        var read = await fixture.store.open(damaged.digest)
+        read?.addReader()
+        await fixture.store.discard(damaged.digest)
+        #expect(fixture.files.isEmpty)
+        #expect(used() >= before + Int64(Self.layerBytes))
+        read?.removeReader()
+        read = nil
+        #expect(used() < before + 100_000)
+
+        let unwanted = layer(2)
+        var growing: GrowingFile?
+        do {
+            let writer = try await fixture.store.writer(for: unwanted.digest, size: nil)
+            growing = writer.file
+            growing?.addReader()
+            try await StoreFixture.append(unwanted.bytes, to: writer)
+            await writer.abandon()
+        }
+        #expect(fixture.files.isEmpty)
+        #expect(used() >= before + Int64(Self.layerBytes))
+        growing = nil
+        #expect(used() < before + 100_000)
+    }
+
     @Test func theOwnImage_isNeverEvictedForItself() async throws {
         let fixture = try StoreFixture(maxSize: 12 << 20)
         let other = layer(1)
