@@ -1,3 +1,4 @@
+import Glibc
 import Index
 import Linux
 import OCI
@@ -18,7 +19,8 @@ struct StoreRun {
 
     /// Opens the store below `top`.
     init(_ top: String, seed: UInt64, maxSize: Int64 = maxSize) throws(StoreError) {
-        let clock = ManualClock()
+        // As late as the files are: leftovers of yesterday are not gone on with.
+        let clock = ManualClock(wallSeconds: Int64(time(nil)))
         let loop = EventLoop(simulating: seed, clock: clock)
         let events = StoreEvents()
         self.loop = loop
