@@ -145,7 +145,7 @@ private final class ErrnoRun {
             (try? puller(daemon, last).pull(images[last])) == []
         }
         if !isRight { problems.append("no pull is right any more") }
-        switch daemon.stop(within: .seconds(20)) {
+        switch daemon.stopInside(within: .seconds(20)) {
         case .exited: break
         case .killed(let signal): problems.append("ended by signal \(signal)")
         case nil: problems.append("does not stop")

@@ -75,6 +75,14 @@ package final class DaemonProcess: Sendable {
         return child.wait(within: limit)
     }
 
+    /// Stops the daemon itself where a wrapper keeps signals to itself, as strace does, and waits
+    /// for the wrapper's exit, which is the daemon's.
+    package func stopInside(within limit: Duration = .seconds(40)) -> ChildProcess.Ending? {
+        Ceilings.note(workerIdentifier)
+        if child.isRunning { _ = Glibc.kill(workerIdentifier, SIGTERM) }
+        return child.wait(within: limit)
+    }
+
     /// Ends the process as a power cut would, and waits until it is gone.
     package func kill() {
         Ceilings.note(workerIdentifier)
