@@ -15,6 +15,8 @@ final class CurlMulti {
     private let loop: EventLoop
     private var watches: [Int32: Watch] = [:]
     private var timer: LoopTimer?
+    /// Sockets that epoll had no memory for, until it has.
+    private var unwatched: [Int32: LoopTimer] = [:]
     /// Transfers that received something since the last look.
     private var touched: [Transfer] = []
 
@@ -45,6 +47,7 @@ final class CurlMulti {
         ccurl_multi_set_socket_function(multi, nil)
         ccurl_multi_set_timer_function(multi, nil)
         timer?.cancel()
+        for timer in unwatched.values { timer.cancel() }
         for watch in watches.values { watch.cancel() }
         curl_multi_cleanup(multi)
     }
@@ -98,6 +101,7 @@ final class CurlMulti {
 extension CurlMulti {
     /// CURLMOPT_SOCKETFUNCTION: may come at any time inside libcurl, clean-up included.
     private func watch(_ fd: Int32, _ what: Int32) {
+        unwatched.removeValue(forKey: fd)?.cancel()
         guard let interest = Self.interest(what) else {
             watches.removeValue(forKey: fd)?.cancel()
             return
@@ -110,7 +114,12 @@ extension CurlMulti {
         watches[fd] = try? loop.watch(fd, interest) { [unowned self] events in
             act(fd, Self.selected(events))
         }
+        guard watches[fd] == nil else { return }
+        // A transfer must not wait for what nobody looks at.
+        unwatched[fd] = loop.timer(after: Self.retryDelay) { [unowned self] in watch(fd, what) }
     }
+
+    private static let retryDelay = Duration.milliseconds(50)
 
     private static func interest(_ what: Int32) -> Interest? {
         switch what {

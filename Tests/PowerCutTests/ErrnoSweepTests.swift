@@ -10,7 +10,7 @@ import Testing
 
 /// Every call of start, fetch, eviction, damage and stop fails in turn (P6, DUR-2, DUR-4, SWIFT-3).
 ///
-/// In the process, so that SQLite's calls are among them; `E48` does it to the built daemon.
+/// In the process, so that SQLite's calls are among them; `E49` does it to the built daemon.
 @Suite struct ErrnoSweepTests {
     private static let parts = 8
 

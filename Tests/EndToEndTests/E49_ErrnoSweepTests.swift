@@ -4,8 +4,8 @@ import Testing
 
 /// System calls of the built daemon fail in turn: start, fetch, eviction, stop (P6, DUR-2,
 /// SWIFT-3).
-@Suite("E48 errno sweep", .realParts)
-struct E48_ErrnoSweepTests {
+@Suite("E49 errno sweep", .realParts)
+struct E49_ErrnoSweepTests {
     /// One fault of a run: the `number`th call of this name on each thread fails.
     struct Fault: Sendable, CustomStringConvertible {
         let call: String
@@ -27,7 +27,7 @@ struct E48_ErrnoSweepTests {
             }
         }
         faults.sort { "\($0)" < "\($1)" }
-        print("E48: \(faults.count) faults, CISTERN_TEST_SEED=\(seed)")
+        print("E49: \(faults.count) faults, CISTERN_TEST_SEED=\(seed)")
         #expect(faults.count > 500)
         if !isLongRun { faults = Self.sample(faults, &generator) }
         for fault in faults {
@@ -116,7 +116,7 @@ private final class ErrnoRun {
     }
 
     /// What is not as promised with this fault.
-    func problems(_ fault: E48_ErrnoSweepTests.Fault) throws -> [String] {
+    func problems(_ fault: E49_ErrnoSweepTests.Fault) throws -> [String] {
         let home = try TemporaryDirectory()
         let trace = home.file("trace")
         var problems: [String] = []
