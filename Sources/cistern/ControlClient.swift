@@ -22,11 +22,10 @@ struct ControlClient {
                 socket.raw, "\(method) \(target) HTTP/1.0\r\nHost: localhost\r\n\r\n")
             var text: [UInt8] = []
             var isHead = true
-            var buffer = [UInt8](repeating: 0, count: 16 << 10)
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 8)
+            defer { buffer.deallocate() }
             while true {
-                let count = try buffer.withUnsafeMutableBytes { bytes throws(Errno) in
-                    try System.read(socket.raw, bytes)
-                }
+                let count = try System.read(socket.raw, buffer)
                 if count == 0 { break }
                 text += buffer[..<count]
                 while let end = text.firstIndex(of: UInt8(ascii: "\n")) {
@@ -57,8 +56,9 @@ struct ControlClient {
         var offset = 0
         while offset < bytes.count {
             let start = offset
-            offset += try bytes.withUnsafeBytes { raw throws(Errno) in
-                try System.write(fd, UnsafeRawBufferPointer(rebasing: raw[start...]))
+            offset += try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Int in
+                try System.write(
+                    fd, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[start...])))
             }
         }
     }
