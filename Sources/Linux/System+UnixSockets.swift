@@ -1,9 +1,9 @@
 import Glibc
 
-/// Unix sockets by paths of any length: the kernel takes 107 bytes, so the directory is opened and
-/// the socket named below `/proc/self/fd`.
+/// Unix sockets by paths of any length: the kernel takes 107 bytes, so the directory is opened
+/// and the socket named below `/proc/self/fd`.
 extension System {
-    /// A listening unix socket at `path`, for its owner alone (LOC-4); what stood there is replaced.
+    /// A listening unix socket at `path`, for its owner alone (LOC-4); replaces what was there.
     package static func listenUnix(_ path: String, backlog: Int32) throws(Errno) -> FileDescriptor {
         let directory = try parent(of: path)
         let name = name(of: path)

@@ -64,8 +64,16 @@ actor BlobFetches {
     ) async throws(RegistryError) -> BlobAnswer {
         if let known = try await findKnown(name, digest) { return known }
         var joinsLeft = Self.failedJoinsMax
+        var isVouched = content.isLinked(source.scope, name, digest)
         while true {
             let (running, joined) = startOrJoin(name, digest)
+            if running.name != name {
+                // Somebody fetches it under another name: the upstream says whether this one has
+                // it. Asked here, once there is no more waiting between joining and reading.
+                if !isVouched { try await vouching.ask(.blob(digest), of: name) }
+                isVouched = true
+                await running.fetch.share(with: name)
+            }
             let opened = await running.fetch.opened.value(
                 within: ProxyPolicy.answerBound, on: content.loop)
             guard let opened else { throw .timedOut(registry: source.registry) }
@@ -93,14 +101,7 @@ actor BlobFetches {
             // Being committed, which takes no time worth speaking of: its bytes are on disk.
             _ = await running.ended.value(within: ProxyPolicy.answerBound, on: content.loop)
         }
-        if let running = joinable(digest) {
-            // Somebody fetches it under another name: the upstream says whether this one has it.
-            if running.name != name, !content.isLinked(source.scope, name, digest) {
-                try await vouching.ask(.blob(digest), of: name)
-                await running.fetch.share(with: name)
-            }
-            return nil
-        }
+        if joinable(digest) != nil { return nil }
         guard let file = await content.open(digest) else { return nil }
         if !content.isLinked(source.scope, name, digest) {
             guard content.mayBeShown(digest, onTheWordOf: source.scope) else { return nil }

@@ -77,7 +77,8 @@ struct IndexFilesTests {
             let connection = try Connection(path: "\(scratch.path)/index.db", readOnly: false)
             try connection.execute(
                 """
-                DROP TABLE pin; DROP INDEX blob_by_verified; ALTER TABLE blob DROP COLUMN verified_at;
+                DROP TABLE pin; DROP INDEX blob_by_verified;
+                ALTER TABLE blob DROP COLUMN verified_at;
                 PRAGMA user_version = 1
                 """)
         }

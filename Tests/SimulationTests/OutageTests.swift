@@ -117,28 +117,41 @@ import Upstream
         #expect(worst <= .milliseconds(50), "\(loss)")
     }
 
+    /// A proxy on a simulated loop, with a store of its own.
+    private struct Parts {
+        let loop: EventLoop
+        let store: BlobStore
+        let upstream: LostUpstream
+        let proxy: ProxyRepository
+
+        init(_ root: String, _ objects: [[UInt8]], _ silent: Int32) throws {
+            loop = EventLoop(simulating: 8, clock: ManualClock())
+            let workers = WorkerPool(simulatedOn: loop)
+            store = try BlobStore.open(
+                root: root,
+                limits: StoreLimits(maxSize: .bytes(64 << 20), minFree: .bytes(0)),
+                workers: workers, indexThread: WorkerPool(simulatedOn: loop), clock: loop.clock)
+            let content = Content(
+                store: store, workers: workers, loop: loop,
+                logger: Logger(format: .logfmt, level: .error, descriptor: silent))
+            upstream = LostUpstream(loop, objects)
+            proxy = ProxyRepository(
+                Scope("p", upstream: "x"), registry: "p.example",
+                policy: ProxyPolicy(tagTTL: .seconds(60)),
+                upstream: GuardedUpstream(
+                    BudgetedUpstream(upstream, loop: loop), loop: loop, seed: 8),
+                content: content)
+        }
+    }
+
     private static func day(_ loss: Loss) throws -> [Sight] {
         let layers = (0..<3).map { [UInt8](repeating: UInt8($0 + 1), count: 2000) }
         let manifest = manifest(of: layers)
         let directory = try TemporaryDirectory()
-        let loop = EventLoop(simulating: 8, clock: ManualClock())
-        let workers = WorkerPool(simulatedOn: loop)
-        let store = try BlobStore.open(
-            root: directory.path,
-            limits: StoreLimits(maxSize: .bytes(64 << 20), minFree: .bytes(0)), workers: workers,
-            indexThread: WorkerPool(simulatedOn: loop), clock: loop.clock)
         let silent = open("/dev/null", O_WRONLY | O_CLOEXEC)
         defer { close(silent) }
-        let content = Content(
-            store: store, workers: workers, loop: loop,
-            logger: Logger(format: .logfmt, level: .error, descriptor: silent))
-        let upstream = LostUpstream(loop, [manifest] + layers)
-        let proxy = ProxyRepository(
-            Scope("p", upstream: "x"), registry: "p.example",
-            policy: ProxyPolicy(tagTTL: .seconds(60)),
-            upstream: GuardedUpstream(
-                BudgetedUpstream(upstream, loop: loop), loop: loop, seed: 8),
-            content: content)
+        let parts = try Parts(directory.path, [manifest] + layers, silent)
+        let (loop, proxy, upstream) = (parts.loop, parts.proxy, parts.upstream)
         guard let name = RepositoryName(parsing: "library/a") else { return [] }
         let log = Mutex<[Sight]>([])
         @Sendable func look(
@@ -192,7 +205,7 @@ import Upstream
             }
         }
         loop.advance(by: .seconds(60))
-        loop.spawn { await store.close() }
+        loop.spawn { [store = parts.store] in await store.close() }
         loop.advance(by: .seconds(1))
         return log.withLock { $0 }
     }
