@@ -36,13 +36,14 @@ struct E49_ErrnoSweepTests {
         }
     }
 
-    /// As many of each call, most of them from where it is called rarely.
+    /// One of each call, more of those that decide what is on the disk.
     private static func sample(
         _ faults: [Fault], _ generator: inout SeededGenerator
     ) -> [Fault] {
         let calls = Dictionary(grouping: faults, by: \.call).sorted { $0.key < $1.key }
-        return calls.flatMap { _, faults in
-            faults.shuffled(using: &generator).prefix(2)
+        let many = ["openat", "pwrite64", "pread64", "fdatasync", "fsync", "renameat2"]
+        return calls.flatMap { call, faults in
+            faults.shuffled(using: &generator).prefix(many.contains(call) ? 3 : 1)
         }
     }
 }
