@@ -74,13 +74,25 @@ final class Poller {
         slots[index].fd = fd
         slots[index].handler = handler
         let registration = Registration(slot: index, generation: slots[index].generation)
-        do {
-            try Self.control(epoll.raw, EPOLL_CTL_ADD, fd, interest.rawValue, registration.data)
+        do throws(Errno) {
+            try Self.add(epoll.raw, fd, interest.rawValue, registration.data)
         } catch {
             release(index)
             throw error
         }
         return registration
+    }
+
+    private static func add(
+        _ epoll: Int32, _ fd: Int32, _ events: UInt32, _ data: UInt64
+    ) throws(Errno) {
+        do throws(Errno) {
+            try control(epoll, EPOLL_CTL_ADD, fd, events, data)
+        } catch {
+            // What could not be taken out of the set before is nobody's any more.
+            guard error.code == EEXIST else { throw error }
+            try control(epoll, EPOLL_CTL_MOD, fd, events, data)
+        }
     }
 
     func update(_ registration: Registration, _ interest: Interest) throws(Errno) {
