@@ -49,7 +49,7 @@ extension Configuration {
             names.append("listener.hostnames")
         }
         if old.admin.address != new.admin.address { names.append("admin.address") }
-        if old.adminSocket != new.adminSocket { names.append("admin.socket") }
+        if old.admin.socket != new.admin.socket { names.append("admin.socket") }
         if old.threads.loops != new.threads.loops { names.append("threads.loops") }
         if old.threads.workers != new.threads.workers { names.append("threads.workers") }
         names += LimitsConfiguration.changesRequiringRestart(from: old.limits, to: new.limits)

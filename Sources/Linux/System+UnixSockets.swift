@@ -1,9 +1,9 @@
 import Glibc
 
-/// Unix sockets by paths of any length: the kernel takes 107 bytes, so the directory is opened
-/// and the socket named below `/proc/self/fd`.
+/// Unix sockets by paths of any length: the kernel takes 107 bytes, so the directory is opened and
+/// the socket named below `/proc/self/fd`.
 extension System {
-    /// A listening unix socket at `path`, for its owner alone (LOC-4); replaces what was there.
+    /// A listening unix socket at `path`, for its owner alone (LOC-4); replaces what stood there.
     package static func listenUnix(_ path: String, backlog: Int32) throws(Errno) -> FileDescriptor {
         let directory = try parent(of: path)
         let name = name(of: path)
@@ -27,6 +27,8 @@ extension System {
         let descriptor = try unixSocket(blocking: true)
         let address = try SocketAddress(unix: "/proc/self/fd/\(directory.raw)/\(name)")
         try call32("connect") { address.withPointer { connect(descriptor.raw, $0, $1) } }
+        // Named below it until here.
+        withExtendedLifetime(directory.raw) {}
         return descriptor
     }
 
@@ -48,6 +50,7 @@ extension System {
 
     /// Removes the unix socket at `path` when nobody will answer there any more.
     package static func unlinkUnix(_ path: String) throws(Errno) {
-        try unlinkat(parent(of: path).raw, name(of: path))
+        let directory = try parent(of: path)
+        try unlinkat(directory.raw, name(of: path))
     }
 }
