@@ -67,7 +67,8 @@ extension Simulation {
 
     /// Whether the file is the index's own; one that was set aside is not.
     private func isIndex(_ path: String) -> Bool {
-        ["db", "db-wal", "db-shm"].contains { path.hasSuffix("/index.\($0)") }
+        ["/index.db", "/index.db-wal", "/index.db-shm", "/names.log"].contains(
+            where: path.hasSuffix)
     }
 
     /// Whether the file is what a fetch of an earlier daemon left, for the next to go on with.
