@@ -56,7 +56,8 @@ extension Simulation {
                 checkFile(entry.path)
             }
         }
-        if complete != space.committed {
+        // A file that was cut off is counted as it was until somebody asks for it (INT-10).
+        if complete != space.committed, rotten.isEmpty || complete > space.committed {
             violations.append("\(complete) bytes of blobs on disk, \(space.committed) committed")
         }
         let others = space.used - space.committed - daemon.store.index.footprint
