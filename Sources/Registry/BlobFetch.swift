@@ -214,16 +214,17 @@ actor BlobFetch {
         default: break
         }
         let start = await writer.hashSoFar()
-        writer.file.fail(
-            continuing: .init(offset: start.count) { [self] in
-                try await rest(after: start, size: size)
-            })
+        // Not `self`, which holds the file: both would stay for ever, and with them its space.
+        writer.file.fail(continuing: Self.rest(source, name, digest, after: start, size: size))
     }
 
-    private func rest(
-        after start: HashState, size: Int64?
-    ) async throws(RegistryError) -> VerifiedStream {
-        try await VerifiedStream.open(source, name, digest, after: start, size: size)
+    private static func rest(
+        _ source: Source, _ name: RepositoryName, _ digest: Digest, after start: HashState,
+        size: Int64?
+    ) -> GrowingFile.Continuation {
+        .init(offset: start.count) {
+            try await VerifiedStream.open(source, name, digest, after: start, size: size)
+        }
     }
 
     /// What readers have of a body that ends here unverified must not be completed by the rest of

@@ -70,6 +70,8 @@ struct E40_StoreTests {
         let answers = try concurrently(3) { _ in try puller.get(big) }
         #expect(answers.allSatisfy { $0.isRight }, "\(answers)")
         #expect(try puller.get(big).isRight)
+        // What was begun is gone with its last reader, its space and its descriptor, too.
+        #expect(poll { daemon.unlinkedCount == 0 }, "\(daemon.unlinkedCount)")
         #expect(sampler.stop() <= 20 * Self.mebibyte)
     }
 

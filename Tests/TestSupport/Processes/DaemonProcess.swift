@@ -109,6 +109,18 @@ package final class DaemonProcess: Sendable {
     /// Open descriptors of the daemon.
     package var descriptorCount: Int { Files.names("/proc/\(workerIdentifier)/fd").count }
 
+    /// Files that are unlinked, but whose space the daemon still takes.
+    package var unlinkedCount: Int {
+        let directory = "/proc/\(workerIdentifier)/fd"
+        return Files.names(directory).count { name in
+            var target = [CChar](repeating: 0, count: 4096)
+            let count = readlink("\(directory)/\(name)", &target, target.count)
+            let bytes = target.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
+            return String(decoding: bytes, as: UTF8.self)
+                .hasSuffix(" (deleted)")
+        }
+    }
+
     /// The daemon itself, where a wrapper such as strace started it.
     private var workerIdentifier: pid_t {
         let path = "/proc/\(identifier)/task/\(identifier)/children"
