@@ -199,7 +199,11 @@ struct E40_StoreTests {
             for blob in blobs { #expect(try puller.get(blob).isRight, "round \(round)") }
         }
         let answers = try concurrently(8) { try puller.get(blobs[$0]) }
-        #expect(answers.allSatisfy { $0.isRight })
+        let failed = answers.count { !$0.isRight }
+        PromiseReport.add(
+            "P5", "pulls through a full disk", figure: "\(failed) of \(answers.count) failed",
+            bound: "0", held: failed == 0)
+        #expect(failed == 0)
         #expect(try RawClient.request(daemon.admin, "/healthz").status == 200)
     }
 }

@@ -83,6 +83,19 @@ struct E75_FloodTests {
         let memory = daemon.memory.peak
         #expect(memory <= Self.memoryMax)
         let ratio = stressed.percentile(0.99) / max(normal.percentile(0.99), 1e-6)
+        PromiseReport.add(
+            "P10", "resident memory under floods", figure: "\(memory >> 20) MiB",
+            bound: "\(Self.memoryMax >> 20) MiB", held: memory <= Self.memoryMax)
+        PromiseReport.add(
+            "P10", "good requests under floods, \(stressed.times.count) of them",
+            figure: "\(stressed.problems.count) failed", bound: "0",
+            held: stressed.problems.isEmpty)
+        if Self.isLong {
+            // Few good clients for few seconds say little about a hundredth of them.
+            PromiseReport.add(
+                "P10", "p99 under floods", figure: "\((ratio * 10).rounded() / 10) times",
+                bound: "2 times", held: ratio <= 2)
+        }
         print("E75 normal: \(normal.summary)")
         print(
             "E75 flooded: \(stressed.summary); p99 \((ratio * 10).rounded() / 10) times the normal")

@@ -55,7 +55,9 @@ struct E76_RestartTests {
         let report = try clients.stop()
         #expect(report.problems == [])
         let longest = down.read { $0.max() ?? 0 }
-        print("E76: \(restarts) restarts, \(report.summary), \(report.problems.count) failed, ")
+        PromiseReport.add(
+            "P13", "\(restarts) restarts under load, \(report.summary)",
+            figure: "\(report.problems.count) failed", bound: "0", held: report.problems.isEmpty)
         print("E76: from signal to ready at most \((longest * 100).rounded() / 100) s")
         #expect(daemon.stop() == .exited(0))
     }

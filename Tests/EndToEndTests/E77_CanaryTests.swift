@@ -124,7 +124,10 @@ struct E77_CanaryTests {
         // The scan itself finds what is there.
         #expect(outputs.places(of: "msg=ready") != [])
         #expect(outputs.places(of: image.index.mediaType) != [])
-        print("E77 \(persona): \(outputs.count) outputs, \(outputs.bytes >> 10) KiB, 0 canaries")
+        let found = Self.canaries.count { outputs.places(of: $0.text) != [] }
+        PromiseReport.add(
+            "P7", "\(persona): \(outputs.count) outputs, \(outputs.bytes >> 10) KiB",
+            figure: "\(found) canaries", bound: "0", held: found == 0)
     }
 
     /// Pulls through every fault, for every kind of object, with a client's own secrets.

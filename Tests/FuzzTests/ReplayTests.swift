@@ -42,6 +42,7 @@ import Testing
         let number = SeededGenerator.seedOfThisRun()
         var mutator = Mutator(seed: number)
         let corpus = try Self.corpus(of: target)
+        var broken = 0
         for seed in corpus {
             // A debug build takes a long input slowly.
             let rounds = (seed.bytes.count < 2000 ? 40 : 4) * (Self.rounds ?? 1)
@@ -50,16 +51,23 @@ import Testing
                 if round % 4 == 0, let other = corpus.randomElement() {
                     bytes = mutator.crossed(bytes, other.bytes)
                 }
-                check(target, bytes, "\(seed.name), seed \(number), round \(round)")
+                let place = "\(seed.name), seed \(number), round \(round)"
+                if !check(target, bytes, place) { broken += 1 }
             }
         }
+        PromiseReport.add(
+            "P11", "spoiled inputs, \(target.rawValue)", figure: "\(broken) broke a promise",
+            bound: "0", held: broken == 0)
     }
 
-    private func check(_ target: FuzzTarget, _ bytes: [UInt8], _ place: String) {
+    @discardableResult
+    private func check(_ target: FuzzTarget, _ bytes: [UInt8], _ place: String) -> Bool {
         do throws(FuzzFailure) {
             try target.run(bytes)
+            return true
         } catch {
             Issue.record("\(target.rawValue), \(place): \(error)\n\(bytes)")
+            return false
         }
     }
 }

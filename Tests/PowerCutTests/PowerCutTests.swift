@@ -10,6 +10,7 @@ import Testing
     /// Crash images in all: 1,000, or 10,000 with `CISTERN_TEST_LONG=1`.
     private static let images = environment("CISTERN_TEST_LONG") == nil ? 1000 : 10_000
     private static let workloads = 20
+    private static let opened = Monitor(0)
 
     @Test(arguments: 0..<workloads)
     func whateverIsLostNothingIsWrong(number: Int) async throws {
@@ -18,6 +19,14 @@ import Testing
         let problems = try await offThePool {
             try Crashes(of: Workload(seed: seed)).problems(count, seed: seed, depth: 1)
         }
+        let total = Self.opened.with { opened in
+            opened += count
+            return opened
+        }
+        PromiseReport.add(
+            "P2", "crash images opened again",
+            figure: "\(problems.count) problems, \(total) images",
+            bound: "0", held: problems.isEmpty)
         #expect(
             problems.prefix(3) == [], "CISTERN_TEST_SEED=\(seed) repeats it as its first workload")
     }
