@@ -56,7 +56,7 @@ struct E48_DamageTests {
         }
     }
 
-    // `CISTERN_TEST_LONG=1`: 800 damages; else 60.
+    // LOC-2: a symbolic link is damage like any other. `CISTERN_TEST_LONG=1`: 800; else 60.
     @Test(.wholeMachine) func whatIsDamagedWhileItIsServedIsFoundAndHealed() throws {
         let seed = SeededGenerator.seedOfThisRun()
         print("E48: CISTERN_TEST_SEED=\(seed)")
