@@ -56,7 +56,7 @@ struct E48_DamageTests {
         }
     }
 
-    // LOC-2: a symbolic link is damage like any other. `CISTERN_TEST_LONG=1`: 800; else 60.
+    // LOC-2: a symbolic link is damage like any other. `CISTERN_TEST_LONG=1`: 1,100; else 60.
     @Test(.wholeMachine) func whatIsDamagedWhileItIsServedIsFoundAndHealed() throws {
         let seed = SeededGenerator.seedOfThisRun()
         print("E48: CISTERN_TEST_SEED=\(seed)")
@@ -64,7 +64,7 @@ struct E48_DamageTests {
         let daemon = try DaemonProcess(scene.configuration)
         try scene.pullAll(daemon)
         var found = 0.0
-        for round in 0..<(isLongRun ? 800 : 60) {
+        for round in 0..<(isLongRun ? 1100 : 60) {
             let kinds = FileDamage.allCases
             let kind = kinds[round % kinds.count]
             let access = Access.allCases.randomElement(using: &scene.generator) ?? .whole

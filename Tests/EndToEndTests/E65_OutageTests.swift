@@ -29,7 +29,7 @@ struct E65_OutageTests {
         times.isEmpty ? .zero : times.sorted()[min(times.count - 1, times.count * 99 / 100)]
     }
 
-    private var rounds: Int { isLongRun ? 2000 : 100 }
+    private var rounds: Int { isLongRun ? 1000 : 100 }
 
     @Test(arguments: Outage.allCases)
     func everythingSeenBeforeIsServed(outage: Outage) throws {
