@@ -6,6 +6,8 @@ struct Expectation: Sendable {
     private(set) var lasting: Set<String> = []
     /// Objects whose files were unlinked at some time: their rows may come back without them.
     private(set) var unlinked: Set<String> = []
+    /// Those of them that were not published again since.
+    private var gone: Set<String> = []
 
     init() {}
 
@@ -14,10 +16,14 @@ struct Expectation: Sendable {
         self = before
         for operation in operations.prefix(count) {
             switch operation {
-            case .mark(.stored(let hex)): lasting.insert(hex)
+            case .mark(.stored(let hex)):
+                // Found stored already, and given up by another before its writer heard of it.
+                if !gone.contains(hex) { lasting.insert(hex) }
+            case .rename(_, _, _, _, let name): gone.remove(name)
             case .unlink(_, let name):
                 lasting.remove(name)
                 unlinked.insert(name)
+                gone.insert(name)
             default: break
             }
         }

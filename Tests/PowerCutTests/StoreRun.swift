@@ -78,6 +78,15 @@ final class StoreEvents: Sendable {
         all.compactMap { if case .failed(let error) = $0 { error } else { nil } }
     }
 
+    /// What was evicted, in all.
+    var evicted: (objects: Int, bytes: Int64) {
+        all.reduce(into: (0, 0)) { sum, event in
+            guard case .evicted(let objects, let bytes, _) = event else { return }
+            sum.objects += objects
+            sum.bytes += bytes
+        }
+    }
+
     var hasSetIndexAside: Bool {
         all.contains { if case .indexSetAside = $0 { true } else { false } }
     }

@@ -16,8 +16,8 @@ struct Workload {
         self.seed = seed
         self.steps = steps
         stock = Stock(seed: seed)
-        // Half of them have room for everything.
-        maxSize = seed.isMultiple(of: 2) ? 8 << 20 : (1 << 20) + (500 << 10)
+        // Half of them have room for everything, the others for half of it beside the index.
+        maxSize = seed.isMultiple(of: 2) ? 8 << 20 : (1 << 20) + (640 << 10)
     }
 
     /// Runs all of it on this thread while `recorder` looks on.
