@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Unix sockets by paths of any length: the kernel takes 107 bytes, so the directory is opened and
