@@ -12,8 +12,9 @@ package struct ProxyConfiguration: Sendable, Equatable {
 
     /// The name people write in image names, normalised: lower case, no default port, no alias.
     package var registry: String
-    /// Where the registry is reached, in the order of asking: caches and mirrors first, the
-    /// registry itself, whose word counts, last. Never empty.
+    /// Where the registry is reached, in the order of asking; never empty.
+    ///
+    /// Caches and mirrors come first, the registry itself, whose word counts, last.
     package var upstreams: [Upstream]
     /// True never to ask any of them.
     package var offline: Bool

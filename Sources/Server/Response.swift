@@ -14,8 +14,9 @@ package struct Response: Sendable {
     package var body: Body
     /// End the connection after this answer.
     package var closes = false
-    /// Makes what is sent in its place when the body turns out bad before its head is sent, as it
-    /// may for HTTP/1.0; nil for a bare 502. Its body is bytes.
+    /// Makes what is sent in its place when the body turns out bad before its head is sent.
+    ///
+    /// That may happen for HTTP/1.0. Its body is bytes; nil for a bare 502.
     package var instead: (@Sendable () -> Response)?
     /// Called once, on the connection's loop, when the answer is sent or has been cut short.
     package var finished: (@Sendable (ResponseOutcome) -> Void)?

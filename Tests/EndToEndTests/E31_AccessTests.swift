@@ -114,7 +114,7 @@ struct E31_AccessTests {
         }
         var daemons: [DaemonProcess] = []
         func stop() {
-            daemons.forEach { #expect($0.stop() == .exited(0)) }
+            for daemon in daemons { #expect(daemon.stop() == .exited(0)) }
             daemons = []
         }
 
