@@ -103,7 +103,6 @@ import Testing
         #expect(
             Configuration.changesRequiringRestart(from: old, to: all) == [
                 "cache.path", "listener.address", "listener.hostnames", "admin.address",
-                "admin.socket",
                 "threads.loops", "threads.workers", "limits.connections", "limits.idle_timeout",
                 "log.access",
             ])

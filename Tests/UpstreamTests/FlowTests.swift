@@ -152,7 +152,7 @@ import Testing
                 let harness = try Harness(server.url) {
                     $0.limits.transfersMax = 1
                     $0.limits.queueMax = 2
-                    $0.timeouts.queue = .milliseconds(500)
+                    $0.timeouts.queue = .seconds(3)
                 }
                 defer { harness.stop() }
                 let running = Task { await harness.failure(of: .layer("a")) }
