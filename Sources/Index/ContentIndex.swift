@@ -169,19 +169,7 @@ package final class ContentIndex: Sendable {
     func write<T: Sendable>(
         _ body: @escaping @Sendable (Connection) throws(IndexError) -> T
     ) async throws(IndexError) -> T {
-        try await thread.run { () throws(IndexError) -> T in
-            try self.writer.withLock { writer throws(IndexError) -> T in
-                guard let writer else { throw IndexError.closed }
-                do throws(IndexError) {
-                    let result = try writer.transaction(body)
-                    self.settle(writer)
-                    return result
-                } catch {
-                    self.noteDamage(error)
-                    throw error
-                }
-            }
-        }
+        try await onThread { writer throws(IndexError) in try writer.transaction(body) }
     }
 
     /// Runs `body`, which makes its own transactions, on the index thread.

@@ -53,7 +53,6 @@ struct Puller: Sendable {
                 problems.append("GET blob \(content.digest): \(answer)")
             }
         }
-        for problem in problems { print("not right at \(base): \(problem)") }
         return problems
     }
 
