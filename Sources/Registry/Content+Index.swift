@@ -76,20 +76,20 @@ extension Content {
 
     func locate(_ group: String, _ name: RepositoryName, in member: String) async {
         guard located(group, name) != member else { return }
-        await write { () async throws(IndexError) in
+        await write { index async throws(IndexError) in
             try await index.locate(group: group, name: name, in: member)
         }
     }
 
     func link(_ scope: Scope, _ name: RepositoryName, _ digest: Digest) async {
         guard !isLinked(scope, name, digest) else { return }
-        await write { () async throws(IndexError) in
+        await write { index async throws(IndexError) in
             try await index.link(repository: scope.key, name: name, [digest])
         }
     }
 
     func bind(_ scope: Scope, _ name: RepositoryName, _ tag: Tag, _ digest: Digest) async {
-        await write { () async throws(IndexError) in
+        await write { index async throws(IndexError) in
             _ = try await index.bind(
                 repository: scope.key, name: name, tag, to: digest,
                 checkedAt: loop.clock.wallSeconds)
@@ -97,14 +97,14 @@ extension Content {
     }
 
     func renew(_ scope: Scope, _ name: RepositoryName, _ tag: Tag) async {
-        await write { () async throws(IndexError) in
+        await write { index async throws(IndexError) in
             try await index.renew(
                 repository: scope.key, name: name, tag, checkedAt: loop.clock.wallSeconds)
         }
     }
 
     func unbind(_ scope: Scope, _ name: RepositoryName, _ tag: Tag) async {
-        await write { () async throws(IndexError) in
+        await write { index async throws(IndexError) in
             try await index.unbind(repository: scope.key, name: name, tag)
         }
     }
@@ -136,7 +136,7 @@ extension Content {
                 ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)
             })
         var isKept = false
-        await write { () async throws(IndexError) in
+        await write(adding: 2 + record.children.count) { index async throws(IndexError) in
             isKept = try await index.record(manifest: record, repository: scope.key, name: name)
         }
         guard isKept else { return nil }
@@ -177,9 +177,12 @@ extension Content {
         }
     }
 
-    private func write(_ body: () async throws(IndexError) -> Void) async {
-        do throws(IndexError) {
-            try await body()
+    /// `rows` is how many more the index has afterwards, at most.
+    private func write(
+        adding rows: Int = 2, _ body: (ContentIndex) async throws(IndexError) -> Void
+    ) async {
+        do throws(StoreError) {
+            try await store.indexed(adding: rows, body)
         } catch {
             logger.log(.error, "index", ["error": .string("\(error)")])
         }

@@ -1,6 +1,7 @@
 import Index
 package import OCI
 import Reactor
+import Store
 
 /// What an operator asks of one image by its name.
 extension ProxyRepository {
@@ -43,8 +44,10 @@ extension ProxyRepository {
     /// that could not be noted.
     package func pin(_ name: RepositoryName, _ reference: String) async -> Bool {
         let row = pinRow(name, reference)
-        do throws(IndexError) {
-            try await content.index.pin(row)
+        do throws(StoreError) {
+            try await content.store.indexed(adding: 1) { index async throws(IndexError) in
+                try await index.pin(row)
+            }
             return true
         } catch {
             return false

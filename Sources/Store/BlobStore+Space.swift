@@ -1,5 +1,5 @@
 import Glibc
-import Index
+package import Index
 import Linux
 package import OCI
 import Reactor
@@ -147,6 +147,24 @@ extension BlobStore {
         if ledger.tryGrow(reservation, by: bytes) { return }
         let more = try await makeRoom(for: bytes, keeping: digest)
         reservation.absorb(more)
+    }
+
+    /// Runs index work that adds up to so many `rows` no writer has reserved for.
+    ///
+    /// The index grows by it, so it is evicted for if needed; `.full` if that does not help.
+    package func indexed<T: Sendable>(
+        adding rows: Int, _ body: (ContentIndex) async throws(IndexError) -> T
+    ) async throws(StoreError) -> T {
+        let reservation = try await reserve(SpaceLedger.charge(forRows: rows))
+        defer { reservation.release() }
+        return try await indexed(body)
+    }
+
+    private func reserve(_ bytes: Int64) async throws(StoreError) -> Reservation {
+        if let taken = ledger.tryReserve(bytes) { return taken }
+        await gate.enter()
+        defer { gate.leave() }
+        return try await makeRoom(for: bytes, keeping: nil)
     }
 
     /// Brings the store below its limit, after that was lowered.

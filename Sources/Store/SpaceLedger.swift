@@ -11,6 +11,8 @@ package final class SpaceLedger: Sendable {
     /// Added to each growing file until it is measured: a new shard directory and its parent's
     /// growth (4 KiB each), and its rows in the index.
     static let overheadBytes: Int64 = 16 << 10
+    /// A row, its entries in other trees, and its line in the names journal, twice.
+    private static let rowBytes: Int64 = 1024
     /// No file is larger (RES-2 says 64 GiB; this only keeps the arithmetic from overflowing).
     static let fileBytesMax: Int64 = 1 << 50
     private static let blockBytes: Int64 = 4096
@@ -68,6 +70,11 @@ package final class SpaceLedger: Sendable {
         guard size >= 0, size <= fileBytesMax else { return nil }
         let blocks = (size + blockBytes - 1) / blockBytes
         return blocks * blockBytes + size / 1024 + overheadBytes
+    }
+
+    /// What so many rows may add to the index and its journal, in bytes.
+    static func charge(forRows rows: Int) -> Int64 {
+        overheadBytes + Int64(rows) * rowBytes
     }
 
     // MARK: - Reservations

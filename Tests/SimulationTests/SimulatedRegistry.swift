@@ -106,6 +106,8 @@ final class SimulatedRegistry: Sendable {
             guard Double.random(in: 0..<1, using: &state.generator) < state.faultShare else {
                 return .none
             }
+            // Wrong bytes are what everything else is there for.
+            if Int.random(in: 0..<4, using: &state.generator) == 0 { return .flip }
             return Fault.allCases.randomElement(using: &state.generator) ?? .none
         }
     }

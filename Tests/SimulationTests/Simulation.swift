@@ -26,7 +26,7 @@ final class Simulation {
 
         init(using generator: inout Reactor.SeededGenerator) {
             isRoomy = Bool.random(using: &generator)
-            steps = Int.random(in: 16...32, using: &generator)
+            steps = Int.random(in: 12...26, using: &generator)
             faultShareMax = [0, 0.3, 0.6].randomElement(using: &generator) ?? 0
             kills = Int.random(in: 0..<3, using: &generator) > 0
             diskFaultShare = [0, 0, 0.003, 0.03].randomElement(using: &generator) ?? 0
