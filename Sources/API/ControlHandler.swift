@@ -38,7 +38,7 @@ package final class ControlHandler: RequestHandler {
         let target = request.head.target
         let isRead = request.head.method == .get || request.head.method == .head
         switch target.path {
-        case "/pins" where isRead: return text(200, content.pins.map { $0 + "\n" }.joined())
+        case "/pins" where isRead: return text(200, content.pins.map(line).joined())
         case "/verify" where !isRead: return await verify(target)
         case "/pin" where !isRead: return await pin(target)
         case "/unpin" where !isRead: return await unpin(target)
@@ -73,7 +73,12 @@ package final class ControlHandler: RequestHandler {
         let isPattern = found.reference.contains("*")
         let known = Reference(parsing: found.reference)
         guard isPattern || known != nil else { return unknown(target) }
-        guard await found.proxy.pin(found.name, found.reference) else {
+        let note = target.first("note") ?? ""
+        guard note.utf8.count <= Self.noteBytesMax,
+            note.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 })
+        else { return text(400, "error: a note has at most 200 bytes, all in one line\n") }
+        let length = target.first("seconds").flatMap { Int64($0) }
+        guard await found.proxy.pin(found.name, found.reference, for: length, note: note) else {
             return text(500, "error: the index did not take it\n")
         }
         guard let known else {
@@ -87,6 +92,14 @@ package final class ControlHandler: RequestHandler {
         } catch {
             return text(502, "error: pinned, but it could not be fetched: \(error.reason)\n")
         }
+    }
+
+    private static let noteBytesMax = 200
+
+    /// The image alone, where no end and no note were given.
+    private func line(_ pin: PinnedImage) -> String {
+        let end = pin.until.map { "  until \(Timestamp.text($0))" } ?? ""
+        return pin.image + end + (pin.note.isEmpty ? "" : "  \(pin.note)") + "\n"
     }
 
     private func unpin(_ target: RequestTarget) async -> Response {

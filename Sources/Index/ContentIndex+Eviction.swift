@@ -1,4 +1,5 @@
 package import OCI
+import Reactor
 import Synchronization
 
 /// Whole-image LRU: what goes is always a root with everything that only it needs.
@@ -13,8 +14,9 @@ extension ContentIndex {
         _ request: EvictionRequest, claim: @escaping @Sendable ([Digest]) -> Bool
     ) async throws(IndexError) -> [EvictedObject] {
         let journal = self.journal
+        let now = clock.wallSeconds
         let removed = try await write { connection throws(IndexError) in
-            var eviction = Eviction(connection, request)
+            var eviction = Eviction(connection, request, now)
             let removed = try eviction.run(claim)
             journal.append(eviction.forgotten.map { .forget($0) })
             return removed
@@ -39,14 +41,17 @@ private struct Eviction {
 
     private let connection: Connection
     private let request: EvictionRequest
+    /// In wall seconds.
+    private let now: Int64
     private var removed: [RemovedObject] = []
     private var freed: Int64 = 0
     /// All whose names are gone, stored or not.
     private(set) var forgotten: [Digest] = []
 
-    init(_ connection: Connection, _ request: EvictionRequest) {
+    init(_ connection: Connection, _ request: EvictionRequest, _ now: Int64) {
         self.connection = connection
         self.request = request
+        self.now = now
     }
 
     mutating func run(_ claim: ([Digest]) -> Bool) throws(IndexError) -> [RemovedObject] {
@@ -81,6 +86,7 @@ private struct Eviction {
 
     private func pinned() throws(IndexError) -> [Digest] {
         let row = try connection.statement(.pinnedDigests)
+        row.bind(1, now)
         var digests: [Digest] = []
         while try row.step() {
             if let digest = row.digest(0) { digests.append(digest) }

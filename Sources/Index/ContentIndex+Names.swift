@@ -1,4 +1,5 @@
 import OCI
+import Reactor
 import Synchronization
 
 /// What outlives the index: the names journal, and taking its word after a loss (DUR-4).
@@ -58,8 +59,9 @@ extension ContentIndex {
     package func tidyJournal(force: Bool = false) async throws(IndexError) {
         guard force || journal.wantsRewriting else { return }
         let journal = self.journal
+        let now = clock.wallSeconds
         try await onThread { writer throws(IndexError) in
-            try journal.rewrite(writer.namesEntries())
+            try journal.rewrite(writer.namesEntries(at: now))
         }
     }
 }
@@ -92,6 +94,7 @@ extension Connection {
         case .tag(let key, let digest, let checkedAt):
             guard let id = try repository(key.place) else { return }
             try restore(key.tag, of: id, digest, checkedAt)
+        case .pin(let pin): try insert(pin)
         }
     }
 
@@ -112,8 +115,8 @@ extension Connection {
         try row.run()
     }
 
-    /// All that a journal should tell.
-    func namesEntries() throws(IndexError) -> [NamesEntry] {
+    /// All that a journal should tell at `time`, in wall seconds.
+    func namesEntries(at time: Int64) throws(IndexError) -> [NamesEntry] {
         var entries: [NamesEntry] = []
         let links = try statement(.allLinks)
         while try links.step() {
@@ -134,6 +137,6 @@ extension Connection {
                     repository: tags.text(0) ?? "", name: tags.text(1) ?? "",
                     tag: tags.text(2) ?? "", digest, checkedAt: tags.integer(4)))
         }
-        return entries
+        return entries + (try pins(at: time)).map { .pin($0) }
     }
 }

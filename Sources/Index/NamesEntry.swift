@@ -10,6 +10,10 @@ enum NamesEntry: Equatable, Sendable {
     case tag(repository: String, name: String, tag: String, Digest, checkedAt: Int64)
     /// A tag is no more.
     case untag(repository: String, name: String, tag: String)
+    /// An operator keeps an image.
+    case pin(PinRow)
+    /// An operator keeps it no more.
+    case unpin(repository: String, name: String, reference: String)
     /// All that was said of a digest is void.
     case forget(Digest)
 
@@ -41,6 +45,13 @@ enum NamesEntry: Equatable, Sendable {
             self = .tag(
                 repository: fields[1], name: fields[2], tag: fields[3], digest, checkedAt: time)
         case ("U", 4): self = .untag(repository: fields[1], name: fields[2], tag: fields[3])
+        case ("P", 6):
+            guard let until = Int64(fields[4]) else { return nil }
+            self = .pin(
+                PinRow(
+                    repository: fields[1], name: fields[2], reference: fields[3], until: until,
+                    note: fields[5]))
+        case ("N", 4): self = .unpin(repository: fields[1], name: fields[2], reference: fields[3])
         case ("E", 2):
             guard let digest = Digest(parsing: fields[1]) else { return nil }
             self = .forget(digest)
@@ -70,6 +81,9 @@ enum NamesEntry: Equatable, Sendable {
         case .tag(let repository, let name, let tag, let digest, let checkedAt):
             ["T", repository, name, tag, digest.description, String(checkedAt)]
         case .untag(let repository, let name, let tag): ["U", repository, name, tag]
+        case .pin(let pin):
+            ["P", pin.repository, pin.name, pin.reference, String(pin.until), pin.note]
+        case .unpin(let repository, let name, let reference): ["N", repository, name, reference]
         case .forget(let digest): ["E", digest.description]
         }
     }
@@ -96,6 +110,8 @@ package struct RememberedNames: Sendable {
     /// The media types of manifests.
     private(set) var mediaTypes: [Digest: String] = [:]
     private(set) var tags: [TagKey: (digest: Digest, checkedAt: Int64)] = [:]
+    /// Pins by what they were pinned as.
+    private(set) var pins: [TagKey: PinRow] = [:]
 
     /// Digests of all manifests.
     package var manifests: [Digest] { mediaTypes.keys.sorted() }
@@ -115,6 +131,7 @@ package struct RememberedNames: Sendable {
     enum Row {
         case link(Digest, Place)
         case tag(TagKey, Digest, checkedAt: Int64)
+        case pin(PinRow)
     }
 
     var rows: [Row] {
@@ -123,6 +140,7 @@ package struct RememberedNames: Sendable {
             .flatMap { digest, places in places.map { Row.link(digest, $0) } }
             + tags.sorted { ($0.value.digest, $0.key.tag) < ($1.value.digest, $1.key.tag) }
             .map { Row.tag($0.key, $0.value.digest, checkedAt: $0.value.checkedAt) }
+            + pins.values.map { Row.pin($0) }
     }
 
     mutating func take(_ entry: NamesEntry) {
@@ -136,6 +154,12 @@ package struct RememberedNames: Sendable {
             tags[TagKey(place: place, tag: tag)] = (digest, checkedAt)
         case .untag(let repository, let name, let tag):
             tags[TagKey(place: Place(repository: repository, name: name), tag: tag)] = nil
+        case .pin(let pin):
+            let place = Place(repository: pin.repository, name: pin.name)
+            pins[TagKey(place: place, tag: pin.reference)] = pin
+        case .unpin(let repository, let name, let reference):
+            let place = Place(repository: repository, name: name)
+            pins[TagKey(place: place, tag: reference)] = nil
         case .forget(let digest):
             links[digest] = nil
             mediaTypes[digest] = nil

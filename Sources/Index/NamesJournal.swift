@@ -4,7 +4,7 @@ import OCI
 import Synchronization
 
 /// What no file's bytes tell, once more beside the index: who may show what, which blobs are
-/// manifests of which type, and what tags point to (DUR-4).
+/// manifests of which type, what tags point to, and what is pinned (DUR-4).
 ///
 /// Lines that are only ever appended, each with a checksum, so that a torn or damaged one costs
 /// itself and no other. Read when an index is lost; rewritten from the index when it has grown. A

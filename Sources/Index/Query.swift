@@ -17,7 +17,7 @@ enum Query: Int, CaseIterable {
     // Names journal
     case restoreTag, dropLooseTags, allLinks, allManifests, allTags
     // Scrub and pins
-    case noteVerified, insertPin, deletePin
+    case noteVerified, insertPin, deletePin, deleteEndedPins
 
     /// How many ancestors of one object are looked at: beyond that many images share it.
     static let ancestorsMax = 1024
@@ -93,7 +93,7 @@ enum Query: Int, CaseIterable {
             "SELECT digest FROM blob WHERE root = 1 ORDER BY last_used DESC, digest DESC LIMIT 1"
         case .leastVerified:
             "SELECT digest FROM blob WHERE verified_at < ?1 ORDER BY verified_at, digest LIMIT ?2"
-        case .pins: "SELECT repository, name, reference FROM pin"
+        case .pins: "SELECT repository, name, reference, until, note FROM pin WHERE until > ?1"
         case .pinnedDigests: Self.pinned + "SELECT d FROM pinned"
         case .pinnedDisk:
             Self.pinned + """
@@ -160,14 +160,15 @@ enum Query: Int, CaseIterable {
         }
     }
 
-    /// A repository's key begins with its name, followed by `@`.
+    /// What is pinned at `?1`. A repository's key begins with its name, followed by `@`.
     private static let pinned = """
         WITH RECURSIVE pinned(d) AS (
-            SELECT digest FROM pin WHERE digest IS NOT NULL UNION
+            SELECT digest FROM pin WHERE digest IS NOT NULL AND until > ?1 UNION
             SELECT t.digest FROM pin p
             JOIN repository r ON r.name GLOB p.name
                 AND (r.repository = p.repository OR r.repository GLOB p.repository || '@*')
             JOIN tag t ON t.repository = r.id AND t.tag GLOB p.reference
+            WHERE p.until > ?1
         )
 
         """
@@ -249,8 +250,10 @@ enum Query: Int, CaseIterable {
         case .noteVerified: "UPDATE blob SET verified_at = ?2 WHERE digest = ?1"
         case .insertPin:
             """
-            INSERT OR REPLACE INTO pin(repository, name, reference, digest) VALUES(?1, ?2, ?3, ?4)
+            INSERT OR REPLACE INTO pin(repository, name, reference, digest, until, note)
+            VALUES(?1, ?2, ?3, ?4, ?5, ?6)
             """
+        case .deleteEndedPins: "DELETE FROM pin WHERE until <= ?1"
         case .deletePin:
             "DELETE FROM pin WHERE repository = ?1 AND name = ?2 AND reference = ?3"
         default: "DELETE FROM pending WHERE digest = ?1"

@@ -4,14 +4,18 @@
 /// size and twice the speed of textual keys (prototypes §6).
 enum Schema {
     /// Written to `user_version`; counts up with every change of the layout.
-    static let version: Int64 = 2
+    static let version = Int64(steps.count)
 
     /// "Cist", so that `file` and other tools tell the database apart.
     static let applicationID: Int64 = 0x4369_7374
 
     static let pageBytes: Int64 = 4096
 
-    /// All tables and indexes of this version.
+    /// What each version added to the one before; all of them make an empty database one of this
+    /// version.
+    static let steps = [tables, scrubAndPins, endsOfPins]
+
+    /// The first version's.
     ///
     /// `root` is 1 for what no stored manifest names as its child: whole images and orphan blobs.
     /// Only a root's `last_used` is kept up to date; it speaks for everything below it, so that the
@@ -20,14 +24,13 @@ enum Schema {
     /// `pending` names files that may exist without a row in `blob`: about to be published
     /// (`doomed` 0) or already given up but not yet unlinked (`doomed` 1). After a crash exactly
     /// those have to be looked at before space is given out again.
-    static let tables = """
+    private static let tables = """
         CREATE TABLE blob(
             digest BLOB PRIMARY KEY,
             size INTEGER NOT NULL,
             disk INTEGER NOT NULL,
             last_used INTEGER NOT NULL,
-            root INTEGER NOT NULL,
-            verified_at INTEGER NOT NULL DEFAULT 0
+            root INTEGER NOT NULL
         ) WITHOUT ROWID;
         CREATE INDEX blob_by_use ON blob(last_used, digest) WHERE root = 1;
 
@@ -83,12 +86,12 @@ enum Schema {
             disk INTEGER NOT NULL,
             doomed INTEGER NOT NULL
         ) WITHOUT ROWID;
-
-        """ + scrubAndPins
+        """
 
     /// What version 2 added: when each file was verified last, in wall seconds, and which names are
     /// pinned, as GLOB patterns of repository, name and tag or as digests.
     private static let scrubAndPins = """
+        ALTER TABLE blob ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0;
         CREATE INDEX blob_by_verified ON blob(verified_at, digest);
         CREATE TABLE pin(
             repository TEXT NOT NULL,
@@ -99,31 +102,28 @@ enum Schema {
         ) WITHOUT ROWID;
         """
 
+    /// When each pin ends, in wall seconds, and what it is for.
+    private static let endsOfPins = """
+        ALTER TABLE pin ADD COLUMN until INTEGER NOT NULL DEFAULT \(PinRow.endless);
+        ALTER TABLE pin ADD COLUMN note TEXT NOT NULL DEFAULT '';
+        """
+
     /// Makes the tables in an empty database, true then; brings those of an earlier version up to
     /// this one, and leaves one of this version alone.
     static func prepare(_ connection: Connection) throws(IndexError) -> Bool {
         let found = try connection.integer("PRAGMA user_version")
         if found == version { return false }
-        if found == 1 {
-            try connection.transaction { connection throws(IndexError) in
-                try connection.execute(
-                    "ALTER TABLE blob ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0")
-                try connection.execute(scrubAndPins)
-                try connection.execute("PRAGMA user_version = \(version)")
-            }
-            return false
-        }
-        guard found == 0 else {
+        guard (0..<version).contains(found) else {
             throw IndexError.newerSchema(found: found, known: version)
         }
-        guard try connection.integer("SELECT count(*) FROM sqlite_schema") == 0 else {
+        if found == 0, try connection.integer("SELECT count(*) FROM sqlite_schema") != 0 {
             throw IndexError.corrupt("tables of no known version")
         }
         try connection.transaction { connection throws(IndexError) in
-            try connection.execute(tables)
+            for step in steps[Int(found)...] { try connection.execute(step) }
             try connection.execute("PRAGMA application_id = \(applicationID)")
             try connection.execute("PRAGMA user_version = \(version)")
         }
-        return true
+        return found == 0
     }
 }

@@ -10,6 +10,15 @@ package enum VerifyResult: String, CaseIterable, Sendable {
     case skipped
 }
 
+/// An image that an operator keeps.
+package struct PinnedImage: Sendable {
+    /// As it was pinned: `docker.io/library/nginx:1.27`.
+    package let image: String
+    /// When it ends, in seconds since 1970; nil is never.
+    package let until: Int64?
+    package let note: String
+}
+
 /// Looking after stored content without anybody asking for it: `cistern verify` and the scrub.
 extension Content {
     /// Reads and hashes a stored object; what is damaged is dropped and fetched again.
@@ -60,11 +69,13 @@ extension Content {
 
     // MARK: - Pins
 
-    /// What is never evicted, as it was pinned: `docker.io/library/nginx:1.27`.
-    package var pins: [String] {
+    /// What is not evicted, in the order of the names.
+    package var pins: [PinnedImage] {
         ((try? index.pins()) ?? []).map { pin in
             let mark = pin.reference.contains(":") ? "@" : ":"
-            return "\(pin.repository)/\(pin.name)\(mark)\(pin.reference)"
+            return PinnedImage(
+                image: "\(pin.repository)/\(pin.name)\(mark)\(pin.reference)",
+                until: pin.until == PinRow.endless ? nil : pin.until, note: pin.note)
         }
     }
 }

@@ -42,8 +42,17 @@ extension ProxyRepository {
 
     /// Keeps an image from now on, whose tag, digest or pattern of tags is `reference`; false if
     /// that could not be noted.
-    package func pin(_ name: RepositoryName, _ reference: String) async -> Bool {
-        let row = pinRow(name, reference)
+    ///
+    /// It ends after `length`, in seconds; nil is never.
+    package func pin(
+        _ name: RepositoryName, _ reference: String, for length: Int64?, note: String
+    ) async -> Bool {
+        let now = content.loop.clock.wallSeconds
+        let end = length.map { now.addingReportingOverflow($0) }
+        let row = PinRow(
+            repository: self.name, name: canonical(name).text, reference: reference,
+            until: end.map { $0.overflow ? PinRow.endless : $0.partialValue } ?? PinRow.endless,
+            note: note)
         do throws(StoreError) {
             try await content.store.indexed(adding: 1) { index async throws(IndexError) in
                 try await index.pin(row)
@@ -56,10 +65,9 @@ extension ProxyRepository {
 
     /// Keeps it no longer than it is used; false if it was not pinned.
     package func unpin(_ name: RepositoryName, _ reference: String) async -> Bool {
-        (try? await content.index.unpin(pinRow(name, reference))) ?? false
-    }
-
-    private func pinRow(_ name: RepositoryName, _ reference: String) -> PinRow {
-        PinRow(repository: self.name, name: canonical(name).text, reference: reference)
+        let name = canonical(name).text
+        return
+            (try? await content.index.unpin(
+                repository: self.name, name: name, reference: reference)) ?? false
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Writes wall-clock times as RFC 3339 in UTC, breaking a second down only once.
-struct Timestamp {
+package struct Timestamp {
     private var second: Int64 = .min
     /// `2026-01-31T12:34:56` of `second`.
     private var text: [UInt8] = []
@@ -13,6 +13,14 @@ struct Timestamp {
         bytes.append(UInt8(ascii: "."))
         Timestamp.appendPadded(milliseconds, digits: 3, to: &bytes)
         bytes.append(UInt8(ascii: "Z"))
+    }
+
+    /// `2026-01-31T12:34:56Z`, from seconds since 1970.
+    package static func text(_ wallSeconds: Int64) -> String {
+        let (milliseconds, overflow) = wallSeconds.multipliedReportingOverflow(by: 1000)
+        var timestamp = Timestamp()
+        _ = timestamp.refresh(overflow ? .max : milliseconds)
+        return String(decoding: timestamp.text, as: UTF8.self) + "Z"
     }
 
     /// Appends `12:34:56`, for a person who knows the day.

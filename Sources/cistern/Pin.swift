@@ -8,25 +8,48 @@ struct Pin: ParsableCommand {
         discussion: """
             cistern pin docker.io/library/nginx:1.27     fetched now, kept wherever the tag moves
             cistern pin 'docker.io/library/debian:*'     whatever of it is pulled is kept
-            cistern pin                                  what is pinned
+            cistern pin --until 90d --note "stand-by for the fair" quay.io/acme/shop:2.1
+            cistern pin ls                               what is pinned
             cistern unpin docker.io/library/nginx:1.27
 
             Pins outlive restarts. What does not fit beside them is passed through.
             \(ExitStatus.help)
             """)
 
-    @Argument(help: "Images; without any, all pins are printed.")
+    @Argument(help: "Images; ls, or none, prints all pins.")
     var images: [String] = []
+
+    @Option(help: ArgumentHelp("How long; else until it is unpinned.", valueName: "duration"))
+    var until: String?
+
+    @Option(help: ArgumentHelp("What for, in one line.", valueName: "text"))
+    var note: String?
 
     @OptionGroup var options: ConfigurationOptions
 
     func run() throws {
         let client = ControlClient(configuration: try options.load(purpose: .check))
-        guard !images.isEmpty else {
+        let isList = images.isEmpty || images == ["ls"]
+        var parameters = note.map { [("note", $0)] } ?? []
+        if let until {
+            guard let seconds = TimeSpan.seconds(until), seconds > 0 else {
+                throw Self.usage("--until takes a duration such as 90d", fix: "--until 90d")
+            }
+            parameters.append(("seconds", String(seconds)))
+        }
+        guard !isList else {
+            guard parameters.isEmpty else {
+                throw Self.usage("--until and --note are of an image", fix: "name the image")
+            }
             _ = try client.run("GET", "/pins", []) { StandardStreams.writeOutput("\($0)\n") }
             return
         }
-        try ControlClient.each(images, "/pin", client)
+        try ControlClient.each(images, "/pin", parameters, client)
+    }
+
+    private static func usage(_ error: String, fix: String) -> ExitCode {
+        StandardStreams.writeError("error: \(error)\n  fix:  \(fix)\n")
+        return ExitStatus.usage
     }
 }
 
@@ -47,18 +70,19 @@ struct Unpin: ParsableCommand {
 
     func run() throws {
         let client = ControlClient(configuration: try options.load(purpose: .check))
-        try ControlClient.each(images, "/unpin", client)
+        try ControlClient.each(images, "/unpin", [], client)
     }
 }
 
 extension ControlClient {
     /// Runs a command for each image; ends with 1 if one failed.
     fileprivate static func each(
-        _ images: [String], _ path: String, _ client: ControlClient
+        _ images: [String], _ path: String, _ parameters: [(String, String)],
+        _ client: ControlClient
     ) throws {
         var hasFailed = false
         for image in images {
-            let last = try client.run("POST", path, [("ref", image)]) { line in
+            let last = try client.run("POST", path, [("ref", image)] + parameters) { line in
                 line.hasPrefix("error:")
                     ? StandardStreams.writeError("\(line)\n")
                     : StandardStreams.writeOutput("\(image): \(line)\n")

@@ -96,6 +96,27 @@ struct E49_CareTests {
         #expect(try scene.daemon.metricSum("cistern_scrubbed_bytes_total") > 0)
     }
 
+    @Test func aPinMayEndAndSayWhatItIsFor() throws {
+        let scene = try Scene()
+        let image = "docker.io/library/a:latest"
+        let taken = try scene.cistern(
+            "pin", "--until", "90d", "--note", "für die Messe & danach", image)
+        #expect(taken.code == 0, "\(taken)")
+        let line = try scene.cistern("pin", "ls").stdout
+        #expect(line.hasPrefix("\(image)  until 20"), "\(line)")
+        #expect(line.hasSuffix("Z  für die Messe & danach\n"), "\(line)")
+        for wrong in [["--until", "soon", image], ["--until", "0s", image], ["--note", "x"]] {
+            let output = try Command.run(
+                try DaemonProcess.binary(),
+                ["pin"] + wrong + ["-c", scene.daemon.configurationFile])
+            #expect(output.code == 64 && output.stderr.contains("fix:"), "\(output)")
+        }
+        #expect(try scene.cistern("pin", "--note", "two\nlines", image).code == 1)
+        // The later one counts; it has no end.
+        #expect(try scene.cistern("pin", image).code == 0)
+        #expect(try scene.cistern("pin", "ls").stdout == "\(image)\n")
+    }
+
     @Test func whatIsPinnedIsNeverEvicted() throws {
         let upstream = try LoopbackRegistry()
         let images = (0..<6).map {
@@ -113,7 +134,11 @@ struct E49_CareTests {
         // Fetched by the pin itself, under the name that Docker Hub's users write.
         let pinned = try cistern("pin", "docker.io/i0:latest")
         #expect(pinned.code == 0, "\(pinned)")
-        #expect(try cistern("pin").stdout == "docker.io/library/i0:latest\n")
+        for list in [["pin"], ["pin", "ls"]] {
+            let output = try Command.run(
+                try DaemonProcess.binary(), list + ["-c", daemon.configurationFile])
+            #expect(output.stdout == "docker.io/library/i0:latest\n", "\(output)")
+        }
         for round in 0..<2 {
             for number in 1..<6 {
                 let puller = Puller(daemon, "/v2/docker.io/library/i\(number)")

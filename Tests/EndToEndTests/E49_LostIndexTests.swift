@@ -60,6 +60,34 @@ struct E49_LostIndexTests {
         #expect(try Puller(third, "/v2/docker.io/library/a").pull(image) == [])
     }
 
+    @Test func whatIsPinned_isKeptAllTheSame() throws {
+        let upstream = try LoopbackRegistry()
+        let images = (0..<5).map {
+            ImageFixture(
+                seed: UInt64(4910 + $0), layerSizes: [5_000_000], architectures: ["amd64"])
+        }
+        for (number, image) in images.enumerated() { upstream.add(image, "library/i\(number)") }
+        let configuration = DaemonConfiguration(upstream, cache: "max_size = \"14MiB\"")
+        let first = try DaemonProcess(configuration)
+        func cistern(_ daemon: DaemonProcess, _ arguments: String...) throws -> Command.Output {
+            try Command.run(
+                try DaemonProcess.binary(), arguments + ["-c", daemon.configurationFile],
+                within: .seconds(60))
+        }
+        #expect(try cistern(first, "pin", "docker.io/library/i0").code == 0)
+        let pins = try cistern(first, "pin", "ls").stdout
+        #expect(first.stop() == .exited(0))
+        try spoil(first.storePath, .deleted)
+        let second = try DaemonProcess(configuration, home: first.home)
+        #expect(try cistern(second, "pin", "ls").stdout == pins && !pins.isEmpty)
+        for number in 1..<5 {
+            let puller = Puller(second, "/v2/docker.io/library/i\(number)")
+            #expect(try puller.pull(images[number]) == [])
+        }
+        upstream.stop()
+        #expect(try Puller(second, "/v2/docker.io/library/i0").pull(images[0]) == [])
+    }
+
     // Without names nobody has a right, but the bytes need not be fetched again.
     @Test func withTheNamesLostToo_theUpstreamSaysWhoMayRead() throws {
         let upstream = try LoopbackRegistry()

@@ -6,6 +6,29 @@ import Testing
 @testable import Index
 
 struct EvictionTests {
+    // OPS-4: as the clock was when the daemon started, and on from there.
+    @Test func aPinHoldsUntilItEnds() async throws {
+        let fixture = try IndexFixture()
+        let (hub, app) = ("hub", IndexFixture.name("library/app"))
+        try await fixture.image(1, [2], at: 1)
+        try await fixture.blob(2, at: 1)
+        _ = try await fixture.index.bind(
+            repository: hub, name: app, IndexFixture.tag("v1"), to: IndexFixture.digest(1),
+            checkedAt: 1)
+        let pin = PinRow(
+            repository: hub, name: app.text, reference: "v*",
+            until: fixture.clock.wallSeconds + 60)
+        try await fixture.index.pin(pin)
+        fixture.clock.advance(by: .seconds(59))
+        #expect(try fixture.index.pins() == [pin])
+        #expect(try fixture.index.pinnedDisk() == 2 * 4096)
+        #expect(try await fixture.evict(bytes: .max, among: [1, 2]) == [])
+        fixture.clock.advance(by: .seconds(1))
+        #expect(try fixture.index.pins() == [])
+        #expect(try fixture.index.pinnedDisk() == 0)
+        #expect(try await fixture.evict(bytes: .max, among: [1, 2]) == [1, 2])
+    }
+
     @Test func theLeastRecentlyUsedImage_goesWhole_andSharedLayersStay() async throws {
         let fixture = try IndexFixture()
         // 1 and 2 share layer 10; 1 is older.

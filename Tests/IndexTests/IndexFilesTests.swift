@@ -92,6 +92,25 @@ struct IndexFilesTests {
         #expect(try index.leastVerified(before: 8, limit: 10) == due)
     }
 
+    @Test func pinsFromBeforeTheyCouldEnd_areEndless() async throws {
+        let scratch = try TemporaryDirectory()
+        do {
+            let fixture = try IndexFixture(scratch)
+            await fixture.index.close()
+            let connection = try Connection(path: "\(scratch.path)/index.db", readOnly: false)
+            try connection.execute(
+                """
+                ALTER TABLE pin DROP COLUMN until; ALTER TABLE pin DROP COLUMN note;
+                INSERT INTO pin VALUES('hub', 'library/app', 'latest', NULL);
+                PRAGMA user_version = 2
+                """)
+        }
+        let index = try IndexFixture(scratch).index
+        let pin = PinRow(repository: "hub", name: "library/app", reference: "latest")
+        #expect(try index.pins() == [pin])
+        #expect(try index.pins().first?.until == PinRow.endless)
+    }
+
     @Test func theFiles_arePrivate() throws {
         // LOC-1
         let fixture = try IndexFixture()

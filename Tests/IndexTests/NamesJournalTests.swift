@@ -1,4 +1,5 @@
 import OCI
+import Reactor
 import TestSupport
 import Testing
 
@@ -73,6 +74,34 @@ struct NamesJournalTests {
         }
         #expect(
             try fixture.index.tag(repository: "hub", name: name, IndexFixture.tag("a")) == nil)
+    }
+
+    @Test(arguments: [false, true])
+    func pins_areThereAgainAfterALoss(isRewritten: Bool) async throws {
+        let scratch = try TemporaryDirectory()
+        let clock = ManualClock()
+        let now = clock.wallSeconds
+        func pin(_ reference: String, until: Int64 = PinRow.endless, _ note: String = "") -> PinRow
+        {
+            PinRow(
+                repository: "hub", name: name.text, reference: reference, until: until, note: note)
+        }
+        do {
+            let index = try IndexFixture(scratch, clock: clock).index
+            try await index.pin(pin("a", until: now + 10, "short"))
+            try await index.pin(pin("a", until: now + 90, "longer"))
+            try await index.pin(pin("3.*"))
+            try await index.pin(pin("gone"))
+            try await index.pin(pin(digest(1).description))
+            #expect(
+                try await index.unpin(repository: "hub", name: name.text, reference: "gone"))
+            if isRewritten { try await index.tidyJournal(force: true) }
+        }
+        lose(scratch)
+        let index = try IndexFixture(scratch, clock: clock).index
+        let digestPin = pin(digest(1).description)
+        #expect(
+            try index.pins() == [pin("3.*"), pin("a", until: now + 90, "longer"), digestPin])
     }
 
     @Test func aDamagedOrTornLine_costsItselfAndNoOther() async throws {

@@ -3,6 +3,14 @@ extension Duration {
     package static let forever = Duration.seconds(100 * 365 * 86400)
 }
 
+/// Durations as they are given to a command.
+package enum TimeSpan {
+    /// How many seconds `"90d"` are; nil if it is no duration.
+    package static func seconds(_ text: String) -> Int64? {
+        DurationText.parse(text)?.components.seconds
+    }
+}
+
 /// Durations as they are written: `"30s"`, `"10m"`, `"1h30m"`, `"7d"`, `"forever"`.
 enum DurationText {
     private static let units: [(name: String, milliseconds: Int64)] = [
