@@ -89,9 +89,11 @@ final class Poller {
         do throws(Errno) {
             try control(epoll, EPOLL_CTL_ADD, fd, events, data)
         } catch {
-            // What could not be taken out of the set before is nobody's any more.
+            // What could not be taken out of the set before is nobody's any more. Not modified:
+            // that is refused where `exclusive` is or was wanted.
             guard error.code == EEXIST else { throw error }
-            try control(epoll, EPOLL_CTL_MOD, fd, events, data)
+            try control(epoll, EPOLL_CTL_DEL, fd, 0, 0)
+            try control(epoll, EPOLL_CTL_ADD, fd, events, data)
         }
     }
 

@@ -1,0 +1,35 @@
+import Glibc
+import Linux
+import Testing
+
+@testable import Reactor
+
+@Suite struct PollerTests {
+    // The number stands for another file when the registration ends, and for the first one again
+    // when it is watched anew: the kernel never heard that it was not any more.
+    @Test(arguments: [[], [.exclusive]] as [Interest])
+    func whatCouldNotBeTakenOutOfTheSet_isWatchedAnew(extra: Interest) throws {
+        let poller = try Poller()
+        var ends: [Int32] = [-1, -1]
+        #expect(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let first = dup(ends[0])
+        let other = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { for fd in [first, other] { close(fd) } }
+        var seen: [String] = []
+        let old = try poller.add(first, Interest.read.union(extra)) { _ in seen.append("old") }
+        #expect(dup2(other, first) == first)
+        poller.remove(old)
+        #expect(dup2(ends[0], first) == first)
+        #expect(write(ends[1], "x", 1) == 1)
+        // Its events are nobody's.
+        poller.poll(timeout: 0)
+        #expect(seen == [])
+        let new = try poller.add(first, Interest.read.union(extra)) { _ in seen.append("new") }
+        poller.poll(timeout: 0)
+        #expect(seen == ["new"])
+        poller.remove(new)
+        poller.poll(timeout: 0)
+        #expect(seen == ["new"])
+    }
+}
