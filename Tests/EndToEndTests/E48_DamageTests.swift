@@ -44,8 +44,7 @@ struct E48_DamageTests {
         }
 
         func path(_ daemon: DaemonProcess, _ content: TestContent) -> String {
-            let hex = content.digest.dropFirst(7)
-            return "\(daemon.storePath)/blobs/sha256/\(hex.prefix(2))/\(hex)"
+            daemon.path(of: content)
         }
 
         /// Whether the file is in its place again with the right bytes.
@@ -53,6 +52,26 @@ struct E48_DamageTests {
             guard let bytes = try? Files.read(path(daemon, content)) else { return false }
             return bytes.withUnsafeBytes { content.matches($0, at: 0) }
                 && bytes.count == Int(content.size)
+        }
+    }
+
+    /// A daemon that has one blob.
+    private struct Stored {
+        let upstream: LoopbackRegistry
+        let daemon: DaemonProcess
+        let blob: TestContent
+        /// Of the blob's file.
+        let path: String
+        var puller: Puller { Puller(daemon, "/v2/docker.io/library/a") }
+
+        init(_ blob: TestContent) throws {
+            self.blob = blob
+            upstream = try LoopbackRegistry()
+            upstream.add(blob)
+            daemon = try DaemonProcess(DaemonConfiguration(upstream))
+            path = daemon.path(of: blob)
+            #expect(try puller.get(blob).isRight)
+            #expect(poll { Files.exists(path) })
         }
     }
 
@@ -120,53 +139,40 @@ struct E48_DamageTests {
 
     // Nobody has to ask again for it.
     @Test func aDamagedBlobIsHealedAlthoughItsClientGaveUp() throws {
-        let upstream = try LoopbackRegistry()
-        let blob = TestContent(seed: 471, size: 3 << 20)
-        upstream.add(blob)
-        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
-        let puller = Puller(daemon, "/v2/docker.io/library/a")
-        #expect(try puller.get(blob).isRight)
-        let hex = blob.digest.dropFirst(7)
-        let path = "\(daemon.storePath)/blobs/sha256/\(hex.prefix(2))/\(hex)"
-        #expect(poll { Files.exists(path) })
+        let stored = try Stored(TestContent(seed: 471, size: 3 << 20))
         var generator = SeededGenerator(seed: 1)
-        try FileDamage.flipLast.happen(to: path, &generator)
-        #expect(try puller.get(blob).ending == .short)
-        #expect(upstream.await(2, blob.digest, method: "GET"))
-        #expect(poll { (try? Files.read(path)) == blob.bytes })
+        try FileDamage.flipLast.happen(to: stored.path, &generator)
+        #expect(try stored.puller.get(stored.blob).ending == .short)
+        #expect(stored.upstream.await(2, stored.blob.digest, method: "GET"))
+        #expect(poll { (try? Files.read(stored.path)) == stored.blob.bytes })
         // INT-4: nobody completes what was cut by the rest of another.
         let rest = try RawClient.request(
-            daemon.address, puller.blob(blob), fields: [("Range", "bytes=1000-")])
+            stored.puller.address, stored.puller.blob(stored.blob),
+            fields: [("Range", "bytes=1000-")])
         #expect(rest.status == 502)
-        upstream.stop()
-        #expect(try puller.get(blob).isRight)
+        stored.upstream.stop()
+        #expect(try stored.puller.get(stored.blob).isRight)
     }
 
     // INT-9: changed under a body that is being sent.
     @Test func whatIsChangedWhileItIsSentDoesNotComplete() throws {
-        let upstream = try LoopbackRegistry()
-        let blob = TestContent(seed: 472, size: 24 << 20)
-        upstream.add(blob)
-        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
-        let puller = Puller(daemon, "/v2/docker.io/library/a")
-        #expect(try puller.get(blob).isRight)
-        let hex = blob.digest.dropFirst(7)
-        let path = "\(daemon.storePath)/blobs/sha256/\(hex.prefix(2))/\(hex)"
-        #expect(poll { Files.exists(path) })
+        let stored = try Stored(TestContent(seed: 472, size: 24 << 20))
         for kind in [FileDamage.flipMiddle, .truncate, .empty, .flipLast] {
             var generator = SeededGenerator(seed: 2)
             var isDone = false
-            let client = try RawClient(daemon.address, receiveBuffer: 64 << 10)
-            let answer = try client.request(puller.blob(blob), sink: .compare(blob)) { bytes in
+            let client = try RawClient(stored.puller.address, receiveBuffer: 64 << 10)
+            let answer = try client.request(
+                stored.puller.blob(stored.blob), sink: .compare(stored.blob)
+            ) { bytes in
                 if bytes > 1 << 20, !isDone {
                     isDone = true
-                    try kind.happen(to: path, &generator)
+                    try kind.happen(to: stored.path, &generator)
                 }
                 return true
             }
             #expect(answer.ending == .short, "\(kind)")
-            #expect(try poll { try puller.get(blob).isRight }, "\(kind)")
-            #expect(poll { (try? Files.read(path)) == blob.bytes }, "\(kind)")
+            #expect(try poll { try stored.puller.get(stored.blob).isRight }, "\(kind)")
+            #expect(poll { (try? Files.read(stored.path)) == stored.blob.bytes }, "\(kind)")
         }
     }
 

@@ -20,6 +20,12 @@ package final class DaemonProcess: Sendable {
     package var storePath: String { home.file("store") }
     package var identifier: Int32 { child.identifier }
 
+    /// Where the store keeps `content`.
+    package func path(of content: TestContent) -> String {
+        let hex = content.digest.dropFirst(7)
+        return "\(storePath)/blobs/sha256/\(hex.prefix(2))/\(hex)"
+    }
+
     /// Starts a daemon with this configuration and waits until it is ready.
     ///
     /// `home` may be that of an earlier daemon, to go on with its store.
