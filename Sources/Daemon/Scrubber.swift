@@ -7,8 +7,8 @@ import Telemetry
 
 /// Reads every stored file again from time to time, the one first whose turn is longest ago.
 ///
-/// One at a time and slowly, so that it is not felt; where it was is in the index, so that a
-/// restart does not begin anew.
+/// One at a time and slowly, slower still while clients are served, so that it is not felt. Where
+/// it was is in the index, so that a restart does not begin anew.
 actor Scrubber {
     /// How often it is looked whether anything is due.
     private static let interval = Duration.seconds(60)
@@ -54,7 +54,7 @@ actor Scrubber {
         for digest in digests {
             guard await goesOn() else { return false }
             let size = ((try? content.store.index.blob(digest)) ?? nil)?.size ?? 0
-            let result = await content.scrub(digest, rate: rate)
+            let result = await content.scrub(digest, rate: rate, yields: true)
             guard result != .skipped else { continue }
             didAny = true
             metrics.store.scrubbed(size, at: content.loop.clock.dateSeconds)

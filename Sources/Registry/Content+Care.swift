@@ -23,12 +23,18 @@ package struct PinnedImage: Sendable {
 extension Content {
     /// Reads and hashes a stored object; what is damaged is dropped and fetched again.
     ///
-    /// At most `rate` bytes a second; nil is as fast as it goes.
-    package func scrub(_ digest: Digest, rate: Int64?) async -> VerifyResult {
+    /// At most `rate` bytes a second; nil is as fast as it goes. One that `yields` reads at an
+    /// eighth of that while anything is sent or stored: others go first, but it comes to its end.
+    package func scrub(
+        _ digest: Digest, rate: Int64?, yields: Bool = false
+    ) async -> VerifyResult {
         let isManifest = stored(digest) != nil
         let result = await store.scrub(digest) { count in
             guard let rate, rate > 0 else { return }
-            await loop.pause(for: .seconds(Double(count) / Double(rate)))
+            let pause = Duration.seconds(Double(count) / Double(rate))
+            await loop.pause(for: pause)
+            guard yields else { return }
+            for _ in 1..<Self.yieldingFactor where store.isInUse { await loop.pause(for: pause) }
         }
         switch result {
         case .ok:
@@ -41,6 +47,9 @@ extension Content {
             return result == .missing ? .missing : .damaged
         }
     }
+
+    /// How much slower a scrub is that yields.
+    private static let yieldingFactor = 8
 
     /// Stored digests whose raw hash begins with `first`, all of them in 256 steps.
     package func stored(startingWith first: UInt8) async -> [Digest] {

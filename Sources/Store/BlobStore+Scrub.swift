@@ -15,6 +15,9 @@ package enum ScrubResult: String, CaseIterable, Sendable {
 /// Reading everything again from time to time, so that rot is found before somebody needs the
 /// bytes.
 extension BlobStore {
+    /// Whether the disk is wanted for somebody: a body is being sent, or one is being stored.
+    package var isInUse: Bool { files.isInUse }
+
     /// Hashed between two calls of `pace`.
     private static let scrubSlice = 1 << 20
 

@@ -140,6 +140,16 @@ final class OpenFiles: Sendable {
 
     var growing: [GrowingName] { state.withLock { Array($0.growing) } }
 
+    /// Whether anything is being written, or a body sent.
+    var isInUse: Bool {
+        state.withLock { state in
+            !state.writers.isEmpty || state.files.values.contains { $0.readers > 0 }
+                || state.retired.values.joined().contains {
+                    $0.file.map { $0.readers > 0 } ?? false
+                }
+        }
+    }
+
     var written: [Digest] { state.withLock { Array($0.writers.keys) } }
 
     /// Marks all of `digests` as given up and closes their files; false, and nothing done, if one
