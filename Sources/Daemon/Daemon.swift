@@ -120,6 +120,7 @@ actor Daemon {
     private func take(_ configuration: Configuration) throws(DaemonError) {
         let builder = RepositoryBuilder(runtime: runtime)
         built = try builder.build(configuration, keeping: built)
+        built.turnOff(configuration)
         runtime.repositories.replace(built.metrics)
         self.configuration = configuration
         handler.replace(table: RoutingTable(built.repositories, listeners, configuration))

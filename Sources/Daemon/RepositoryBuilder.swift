@@ -13,11 +13,21 @@ struct RepositoryBuilder {
         var configurations: [String: RepositoryConfiguration] = [:]
         var metrics: [String: RepositoryMetrics] = [:]
         var limits: LimitsConfiguration?
+        /// Of each proxy that is or was online, by its name: what a reload replaced may still run.
+        var switches: [String: UpstreamSwitch] = [:]
+
+        /// Ends what runs for those that `configuration` makes offline.
+        mutating func turnOff(_ configuration: Configuration) {
+            for repository in configuration.repositories where repository.proxy?.offline == true {
+                switches.removeValue(forKey: repository.name)?.turnOff()
+            }
+        }
     }
 
     func build(_ configuration: Configuration, keeping old: Built) throws(DaemonError) -> Built {
         var built = Built()
         built.limits = configuration.limits
+        built.switches = old.switches
         var proxies: [String: ProxyRepository] = [:]
         for repository in configuration.repositories {
             built.configurations[repository.name] = repository
@@ -28,7 +38,10 @@ struct RepositoryBuilder {
             if let unchanged = kept(repository, configuration, old) {
                 proxy = unchanged
             } else {
-                proxy = try make(repository.name, settings, configuration.limits, built)
+                let offSwitch = built.switches[repository.name] ?? UpstreamSwitch()
+                built.switches[repository.name] = offSwitch
+                proxy = try make(
+                    repository.name, settings, configuration.limits, built, offSwitch)
             }
             proxies[repository.name] = proxy
             built.repositories.append(.proxy(proxy))
@@ -75,10 +88,10 @@ struct RepositoryBuilder {
 
     private func make(
         _ name: String, _ settings: ProxyConfiguration, _ limits: LimitsConfiguration,
-        _ built: Built
+        _ built: Built, _ offSwitch: UpstreamSwitch
     ) throws(DaemonError) -> ProxyRepository {
         let builder = UpstreamBuilder(
-            runtime: runtime, name: name, metrics: built.metrics[name])
+            runtime: runtime, name: name, metrics: built.metrics[name], offSwitch: offSwitch)
         let upstream: any UpstreamClient
         do throws(UpstreamError) {
             upstream = try builder.build(settings)

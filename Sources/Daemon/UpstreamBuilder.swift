@@ -10,12 +10,14 @@ struct UpstreamBuilder {
     /// The proxy's name in the configuration.
     let name: String
     let metrics: RepositoryMetrics?
+    /// Turns off whatever it makes.
+    let offSwitch: UpstreamSwitch
 
     /// Makes it, with a client's `login` in place of the configured one.
     func build(
         _ settings: ProxyConfiguration, login: UpstreamSettings.Credentials? = nil
     ) throws(UpstreamError) -> any UpstreamClient {
-        if settings.offline { return OfflineUpstream() }
+        if settings.offline || offSwitch.isOff { return OfflineUpstream() }
         var members: [any UpstreamClient] = []
         for upstream in settings.upstreams {
             var site = try Self.site(upstream, settings)
@@ -32,6 +34,7 @@ struct UpstreamBuilder {
     ) throws(UpstreamError) -> any UpstreamClient {
         let client = try CurlUpstream(
             site, loop: runtime.home, events: UpstreamEvents(counting: metrics))
+        offSwitch.add(client)
         let budgeted = BudgetedUpstream(client, loop: runtime.home) { [metrics] in
             metrics?.blockedUntil.set(Int($0))
         }

@@ -24,6 +24,8 @@ extension BlobFetch {
         let response: UpstreamResponse
         do throws(UpstreamError) {
             response = try await source.upstream.send(request)
+        } catch .offline {
+            return .failure(.final(.offline(registry: source.registry)))
         } catch {
             return .failure(.again(error.registryError(of: source.registry)))
         }

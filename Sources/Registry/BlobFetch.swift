@@ -173,7 +173,11 @@ actor BlobFetch {
         } catch {
             await noteShown(by: writer, error)
             await passOn(writer, error, size)
-            await writer.abandon()
+            switch error {
+            // Nobody has failed: it goes on when the proxy is online again.
+            case .registry(let error) where error.isOffline: await writer.leave()
+            default: await writer.abandon()
+            }
             switch error {
             case .registry(let error): return .failed(error)
             case .store(.mismatch): return mismatched()
@@ -268,7 +272,7 @@ actor BlobFetch {
             response.body.cancel()
             var cause = interruption.registryError(of: source.registry)
             while true {
-                guard resumes < source.policy.resumesMax else {
+                guard !cause.isOffline, resumes < source.policy.resumesMax else {
                     throw .registry(cause)
                 }
                 resumes += 1

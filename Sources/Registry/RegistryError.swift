@@ -64,6 +64,11 @@ extension RegistryError {
         }
     }
 
+    /// Whether the upstream was not asked because it never is.
+    var isOffline: Bool {
+        if case .offline = self { true } else { false }
+    }
+
     /// The metric and log word for the cause.
     package var reason: String {
         switch self {

@@ -66,6 +66,26 @@ extension BlobStore {
         return dropped?.name != name
     }
 
+    /// What a writer that gives up has written, counted apart from its reservation; nil if that is
+    /// not worth keeping.
+    func count(left name: GrowingName) async -> Leftovers.Leftover? {
+        let found = try? await run { layout throws(Errno) in try layout.leftover(name) }
+        guard let found = found ?? nil, found.usable > 0 else { return nil }
+        ledger.noteLeftover(found.disk, isUnlinked: false)
+        return found
+    }
+
+    /// Keeps what was counted, to be gone on with, once its writer has ended.
+    func keep(_ left: Leftovers.Leftover) async {
+        guard let other = leftovers.add(left) else { return }
+        if leftovers[left.name.digest]?.name == other.name {
+            // Found meanwhile by who looks at all files.
+            ledger.noteLeftover(-other.disk, isUnlinked: false)
+        } else {
+            await drop([other])
+        }
+    }
+
     /// A growing file that came to light only now: a power cut took its row from the index.
     func takeInLate(_ name: GrowingName) async {
         await gate.enter()

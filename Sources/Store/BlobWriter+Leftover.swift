@@ -4,7 +4,7 @@ import OCI
 import Reactor
 import Synchronization
 
-/// Taking up again what an earlier run left.
+/// Taking up again what an earlier run left, and leaving it.
 extension BlobWriter {
     /// Hashes what an earlier run left, slice by slice; readers have each as soon as it is hashed.
     ///
@@ -21,6 +21,18 @@ extension BlobWriter {
             }
             try await show(upTo: end)
         }
+    }
+
+    /// Gives up for now: readers are cut, what is written stays for a later writer to go on with.
+    package func leave() async {
+        let phase = state.withLock { $0.phase }
+        if phase == .ended { return }
+        file.fail()
+        let left = phase == .writing ? await store.count(left: name) : nil
+        if left == nil, phase == .writing { await remove() }
+        state.withLock { $0.isLeft = left != nil }
+        await end()
+        if let left { await store.keep(left) }
     }
 
     /// How much of a file is hashed per job.

@@ -42,6 +42,8 @@ package final class BlobWriter: Sendable {
         var isSettled = false
         /// Whether the growing file could not be removed.
         var isStuck = false
+        /// Whether the growing file is kept to be gone on with, and counted as that.
+        var isLeft = false
 
         mutating func add(_ bytes: UnsafeRawBufferPointer) {
             var rest = bytes
@@ -67,7 +69,7 @@ package final class BlobWriter: Sendable {
     package let leftover: Int64
 
     let store: BlobStore
-    private let name: GrowingName
+    let name: GrowingName
     private let reservation: Reservation
     let state: Mutex<State>
 
@@ -335,7 +337,7 @@ package final class BlobWriter: Sendable {
         if wasWriting { await remove() }
     }
 
-    private func remove() async {
+    func remove() async {
         let name = self.name
         await remove { layout throws(Errno) in try layout.unlinkGrowing(name) }
     }
@@ -353,15 +355,17 @@ package final class BlobWriter: Sendable {
         }
     }
 
-    private func end() async {
-        let (isPublished, isSettled, isStuck) = state.withLock { state in
+    func end() async {
+        let (isPublished, isSettled, isStuck, isLeft) = state.withLock { state in
             state.phase = .ended
-            return (state.isPublished, state.isSettled, state.isStuck)
+            return (state.isPublished, state.isSettled, state.isStuck, state.isLeft)
         }
         store.ledger.setDirectories(store.layout.directoryBytes)
         // Still there, and still counted, until the next start looks at it again.
         if isStuck { store.ledger.noteStray(digest, disk: reservation.bytes) }
-        if !isPublished, !isStuck, file.readers > 0 {
+        if isLeft {
+            reservation.release()
+        } else if !isPublished, !isStuck, file.readers > 0 {
             // Unlinked, but its space is taken until the last reader has left.
             file.hold(reservation)
         } else {
@@ -370,7 +374,7 @@ package final class BlobWriter: Sendable {
         }
         store.files.removeGrowing(name)
         store.files.removeWriter(digest)
-        if !isSettled, !isStuck { await store.settleUnwritten([digest]) }
+        if !isSettled, !isStuck, !isLeft { await store.settleUnwritten([digest]) }
     }
 }
 

@@ -21,6 +21,8 @@ package actor CurlUpstream: UpstreamClient {
     /// Tickets of those who wait for a token that is being asked for.
     var tokenWaiters: [TokenKey: [UInt64]] = [:]
     var remembered: RememberedChallenge?
+    /// Nothing is sent any more.
+    private var isOff = false
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         loop.asUnownedSerialExecutor()
@@ -58,6 +60,12 @@ package actor CurlUpstream: UpstreamClient {
             pool.releaseSlot(claim)
             throw error
         }
+    }
+
+    /// Ends all that runs with `offline` and sends nothing from now on.
+    func turnOff() {
+        isOff = true
+        pool.endAll(.offline)
     }
 
     private func takeSlot(
@@ -132,7 +140,7 @@ package actor CurlUpstream: UpstreamClient {
             return try await exchange(plan)
         } catch {
             switch error {
-            case .cancelled, .refusedAddress: throw error
+            case .cancelled, .refusedAddress, .offline: throw error
             default: throw isElsewhere ? .elsewhere(error) : error
             }
         }
@@ -173,6 +181,7 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     private func exchangeOnce(_ plan: ExchangePlan) async throws(ExchangeFailure) -> Transfer {
+        guard !isOff else { throw ExchangeFailure(error: .offline) }
         guard plan.deadline > loop.now else {
             throw ExchangeFailure(error: .timeout(.headers))
         }

@@ -95,6 +95,12 @@ final class TransferPool {
         if transfer.outcome != nil { transfers[transfer.id] = nil }
     }
 
+    /// Ends all transfers at once, closing their connections.
+    func endAll(_ error: UpstreamError) {
+        for transfer in Array(transfers.values) { transfer.end(.failure(error)) }
+        multi.settle()
+    }
+
     /// Ends a transfer at once, closing its connection.
     func cancel(_ transfer: Transfer) {
         transfer.end(.failure(.cancelled))

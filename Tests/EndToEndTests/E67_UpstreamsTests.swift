@@ -204,6 +204,46 @@ struct E67_UpstreamsTests {
         #expect(upstream.registry.connectionCount == connections)
     }
 
+    // Also what began before the reload ends; it goes on when the proxy is online again.
+    @Test func aReloadThatTurnsItOffline_endsWhatRuns() throws {
+        let upstream = try LoopbackRegistry()
+        let blob = TestContent(seed: 6700, size: 8 << 20)
+        upstream.add(blob)
+        let gate = Gate()
+        defer { gate.open() }
+        upstream.inject(.stall(at: 6 << 20, gate), on: blob.digest, times: 1)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        func reload(_ extra: String) throws {
+            let text = DaemonConfiguration(upstream, extra: extra).text(store: daemon.storePath)
+            let reloads = daemon.log.ranges(of: "msg=reloaded").count
+            try Files.write(daemon.configurationFile, Array(text.utf8))
+            daemon.child.signal(SIGHUP)
+            #expect(poll { daemon.log.ranges(of: "msg=reloaded").count > reloads })
+        }
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let client = TestThread { try? puller.get(blob) }
+        #expect(gate.awaitArrivals(1))
+        // All that was sent has arrived: an even number of chunks of the daemon.
+        #expect(poll { Files.walk(daemon.storePath).contains { $0.size > 5 << 20 } })
+        // What a reload replaced counts as well as what it replaces.
+        try reload("tag_ttl = \"1s\"")
+        let asked = upstream.count()
+        try reload("offline = true")
+        let answer = try #require(try client.value())
+        #expect(!answer.isRight && !answer.isCompleteButWrong && answer.ending == .short)
+        #expect(try puller.get(blob).status == 404)
+        #expect(upstream.count() == asked)
+        #expect(poll { (try? daemon.metricSum("cistern_fetches_in_flight")) == 0 })
+        upstream.heal()
+        upstream.forgetRequests()
+        try reload("")
+        #expect(try puller.get(blob).isRight)
+        let requests = upstream.requests(blob.digest, method: "GET")
+        #expect(requests.count == 1 && requests.first?.range?.first ?? 0 > 5 << 20)
+        let files = Files.walk(daemon.storePath)
+        #expect(files.count { $0.size > 5 << 20 } == 1, "\(files)")
+    }
+
     // No packet, no look-up: no system call that could send one is made on an internet socket.
     @Test func offlineMakesNoConnectionAndAsksForNoAddress() throws {
         let home = try TemporaryDirectory()

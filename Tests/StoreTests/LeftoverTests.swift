@@ -76,6 +76,36 @@ struct LeftoverTests {
         #expect(fixture.store.leftover(of: content.digest) == 999_999)
     }
 
+    // Within one run, too: an upstream that is turned off is no reason to begin anew.
+    @Test func whatAWriterLeaves_isGoneOnWith() async throws {
+        let directory = try TemporaryDirectory()
+        let fixture = try await StoreFixture.reopened(directory, clock: Self.clock())
+        let store = fixture.store
+        for (round, count) in [1_000_000, 2_000_000].enumerated() {
+            let writer = try await store.writer(
+                for: content.digest, size: size, continues: round > 0)
+            if round > 0 { try await writer.rehash() }
+            let bytes = content.bytes[Int(writer.written)..<count]
+            try await StoreFixture.append(Array(bytes), to: writer)
+            await writer.leave()
+            #expect(writer.file.progress.phase == .failed)
+            #expect(store.leftover(of: content.digest) == Int64(count) - 1)
+            #expect(store.ledger.snapshot.reserved == 0)
+            #expect(fixture.disk <= store.ledger.snapshot.used)
+            #expect(try store.index.pending().map(\.digest) == [content.digest])
+        }
+        let writer = try await goOn(fixture)
+        try await StoreFixture.append(Array(content.bytes[1_999_999...]), to: writer)
+        #expect(try await writer.finish() == size)
+        #expect(await fixture.read(content) == content.bytes)
+        #expect(fixture.files.count == 1)
+        #expect(try store.index.pending().isEmpty)
+        // Nothing was written: nothing is left.
+        let other = Content(size: 1000, seed: 2)
+        await (try await store.writer(for: other.digest, size: 1000)).leave()
+        #expect(store.leftover(of: other.digest) == nil && fixture.growing.isEmpty)
+    }
+
     @Test func oneThatRotted_isAMismatch_andGone() async throws {
         // INT-1
         let directory = try TemporaryDirectory()
