@@ -58,13 +58,9 @@ package actor VerifiedStream: ChunkStream {
         _ source: BlobFetch.Source, _ name: RepositoryName, _ digest: Digest,
         after start: HashState, size: Int64?
     ) async throws(RegistryError) -> VerifiedStream {
-        let response: UpstreamResponse
-        do throws(UpstreamError) {
-            response = try await source.upstream.send(
-                UpstreamRequest(.get, .blob(name, digest), offset: start.count))
-        } catch {
-            throw error.registryError(of: source.registry)
-        }
+        var request = UpstreamRequest(.get, .blob(name, digest), offset: start.count)
+        request.isPassThrough = true
+        let response = try await source.send(request)
         let isWhole = response.status == 200
         let isRest =
             response.status == 206 && response.contentRange?.first == start.count

@@ -96,7 +96,8 @@ extension UpstreamResponse {
     /// Whether no other upstream is asked after this answer.
     fileprivate var isLastWord: Bool {
         switch status {
-        case 401, 403, 404, 410, 429, 500...599: false
+        // 416: of a blob whose rest is asked for it has less.
+        case 416, 401, 403, 404, 410, 429, 500...599: false
         default: true
         }
     }

@@ -67,6 +67,34 @@ import Upstream
         #expect(twice == ["1000 bytes"])
     }
 
+    // RES-10: what goes on without the store goes at its client's pace.
+    @Test func whoGoesOnWithoutTheStore_isCountedAsPassedThrough() async throws {
+        let bytes = [UInt8](repeating: 3, count: 24 << 20)
+        let digest = StreamingHash.digest(of: bytes, .sha256)
+        let asked = Mutex<[UpstreamRequest]>([])
+        let ends = try await daemon(maxSize: 16 << 20) { request, _ in
+            asked.withLock { $0.append(request) }
+            var response = Self.response(request, bytes)
+            response.contentLength = nil
+            return response
+        } use: { proxy in
+            guard let name = RepositoryName(parsing: "a/a"),
+                case .file(let file)? = try? await proxy.blob(name, digest).content
+            else { return [] }
+            file.addReader()
+            defer { file.removeReader() }
+            _ = await file.progress(beyond: .max)
+            guard let rest = file.continuation, let stream = try? await rest.open() else {
+                return []
+            }
+            var count = rest.offset
+            while let chunk = try? await stream.next() { count += Int64(chunk.count) }
+            return ["\(count) bytes"]
+        }
+        #expect(ends == ["\(bytes.count) bytes"])
+        #expect(asked.withLock { $0.map(\.isPassThrough) } == [false, true])
+    }
+
     // INT-4: what was sent of a body that broke off is not completed by the rest of another.
     @Test func aBodyThatBeginsOtherwiseThanOneCutBefore_isAMismatch() async throws {
         let digest = StreamingHash.digest(of: Self.bytes, .sha256)

@@ -70,6 +70,14 @@ import Testing
         }
     }
 
+    // Its copy is shorter than what is here of the blob: another may have all of it (UP-4).
+    @Test func oneThatHasNoRestIsPassedOver() throws {
+        let rest = UpstreamRequest(.get, .layer("a"), offset: 5)
+        let members = [Member(loop, status(416)), Member(loop, status(206))]
+        #expect(try ask(members, rest).get().status == 206)
+        #expect(try ask([Member(loop, status(416))], rest).get().status == 416)
+    }
+
     @Test func theLastWordIsTheLastOnes() throws {
         for last in [404, 403, 429, 500] {
             let members = [
