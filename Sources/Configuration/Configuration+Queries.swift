@@ -33,8 +33,14 @@ extension Configuration {
         }
     }
 
-    /// The unix socket of the running daemon: as configured, else in its store.
+    /// The unix socket of the daemon: as configured or given by systemd, else in its store.
     package var adminSocket: String { admin.socket ?? "\(cache.path)/admin.sock" }
+
+    /// Where a command looks for the daemon's socket, in this order: one that runs as a service
+    /// has been given another directory than its store.
+    package var adminSockets: [String] {
+        admin.socket.map { [$0] } ?? [adminSocket, "/run/cistern/admin.sock"]
+    }
 
     /// The options whose new value a reload cannot take up, by name; empty when it can take all.
     package static func changesRequiringRestart(

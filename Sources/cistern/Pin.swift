@@ -29,22 +29,39 @@ struct Pin: ParsableCommand {
 
     func run() throws {
         let client = ControlClient(configuration: try options.load(purpose: .check))
-        let isList = images.isEmpty || images == ["ls"]
-        var parameters = note.map { [("note", $0)] } ?? []
+        let parameters = try parameters()
+        guard images.isEmpty || images == ["ls"] else {
+            try ControlClient.each(images, "/pin", parameters, client)
+            return
+        }
+        guard parameters.isEmpty else {
+            throw Self.usage("--until and --note are of an image", fix: "name the image")
+        }
+        _ = try client.run("GET", "/pins", []) { StandardStreams.writeOutput("\($0)\n") }
+    }
+
+    private func parameters() throws -> [(String, String)] {
+        var parameters: [(String, String)] = []
+        if let note {
+            guard Self.isOneLine(note) else {
+                throw Self.usage(
+                    "--note takes one line of at most 200 bytes", fix: "--note \"for the fair\"")
+            }
+            parameters.append(("note", note))
+        }
         if let until {
             guard let seconds = TimeSpan.seconds(until), seconds > 0 else {
                 throw Self.usage("--until takes a duration such as 90d", fix: "--until 90d")
             }
             parameters.append(("seconds", String(seconds)))
         }
-        guard !isList else {
-            guard parameters.isEmpty else {
-                throw Self.usage("--until and --note are of an image", fix: "name the image")
-            }
-            _ = try client.run("GET", "/pins", []) { StandardStreams.writeOutput("\($0)\n") }
-            return
-        }
-        try ControlClient.each(images, "/pin", parameters, client)
+        return parameters
+    }
+
+    /// What the daemon takes.
+    private static func isOneLine(_ note: String) -> Bool {
+        note.utf8.count <= 200
+            && note.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 }
     }
 
     private static func usage(_ error: String, fix: String) -> ExitCode {

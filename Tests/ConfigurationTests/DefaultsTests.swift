@@ -66,6 +66,22 @@ import Testing
         #expect(configuration.threads.workers == 2)
     }
 
+    @Test func commandsComeByTheSocketThatSystemdHasAPlaceFor() throws {
+        let host = Host(isRoot: true, cores: 1, currentDirectory: "/")
+        func sockets(_ text: String, _ environment: [String: String]) throws -> [String] {
+            let read = try Configuration.parse(text, environment: environment, host: host).get()
+            #expect(read.adminSockets.first == read.adminSocket)
+            return read.adminSockets
+        }
+        let store = "[cache]\npath = \"/s\"\n"
+        let service = ["RUNTIME_DIRECTORY": "/run/a:/run/b"]
+        #expect(try sockets(store, [:]) == ["/s/admin.sock", "/run/cistern/admin.sock"])
+        #expect(try sockets(store, service) == ["/run/a/admin.sock"])
+        #expect(try sockets(store, ["RUNTIME_DIRECTORY": "a"]).first == "/s/admin.sock")
+        let named = store + "[admin]\nsocket = \"/x.sock\""
+        #expect(try sockets(named, service) == ["/x.sock"])
+    }
+
     @Test func withoutAnyHomeTheStoreMustBeNamed() throws {
         let errors = try refuse("", environment: [:])
         #expect(places(errors) == ["missing-key -"])

@@ -7,11 +7,12 @@ import Testing
 struct E49_CareTests {
     private struct Scene {
         let upstream: LoopbackRegistry
-        let image = ImageFixture(seed: 49, layerSizes: [40_000, 2_000_000])
+        let image: ImageFixture
         let daemon: DaemonProcess
         var puller: Puller { Puller(daemon, "/v2/docker.io/library/a") }
 
-        init(cache: String = "") throws {
+        init(cache: String = "", layers: [Int64] = [40_000, 2_000_000]) throws {
+            image = ImageFixture(seed: 49, layerSizes: layers)
             upstream = try LoopbackRegistry()
             upstream.add(image, "library/a")
             daemon = try DaemonProcess(DaemonConfiguration(upstream, cache: cache))
@@ -21,8 +22,7 @@ struct E49_CareTests {
         }
 
         func path(_ content: TestContent) -> String {
-            let hex = content.digest.dropFirst(7)
-            return "\(daemon.storePath)/blobs/sha256/\(hex.prefix(2))/\(hex)"
+            daemon.path(of: content)
         }
 
         func cistern(_ arguments: String...) throws -> Command.Output {
@@ -75,13 +75,65 @@ struct E49_CareTests {
         }
         // What a killed daemon left is replaced; what a stopped one had is gone.
         scene.daemon.kill()
-        #expect(try scene.cistern("verify").code == 69)
+        let stale = try scene.cistern("verify")
+        #expect(stale.code == 69 && stale.stderr.contains("that made it is gone"), "\(stale)")
         let second = try DaemonProcess(
             DaemonConfiguration(scene.upstream), home: scene.daemon.home)
         #expect(try scene.cistern("verify").code == 0)
         #expect(second.stop() == .exited(0))
         #expect(lstat(socket, &status) != 0)
-        #expect(try scene.cistern("pin").code == 69)
+        let none = try scene.cistern("pin")
+        #expect(none.code == 69 && none.stderr.contains("no daemon runs here"), "\(none)")
+        #expect(none.stderr.contains("systemctl start cistern"))
+    }
+
+    @Test func whoMayNotAsk_isToldWhoMay() throws {
+        let scene = try Scene()
+        let socket = "\(scene.daemon.storePath)/admin.sock"
+        #expect(chmod(socket, 0) == 0)
+        // Root may open whatever there is.
+        let user = geteuid() == 0 ? [try requireTool("setpriv"), "--reuid=65534"] : []
+        let command = user + [try DaemonProcess.binary(), "pin", "ls"]
+        let denied = try Command.run(
+            command[0], Array(command.dropFirst()),
+            environment: [
+                "CISTERN__ADMIN__SOCKET": socket, "CISTERN__CACHE__PATH": scene.daemon.storePath,
+            ])
+        #expect(denied.code == 77 && denied.stderr.contains("sudo"), "\(denied)")
+    }
+
+    // What systemd made for the service is where commands look when they are not told otherwise.
+    @Test func theSocketIsInTheServicesDirectory() throws {
+        let upstream = try LoopbackRegistry()
+        let home = try TemporaryDirectory()
+        let environment = ["RUNTIME_DIRECTORY": home.path]
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(upstream), home: home, environment: environment)
+        var status = stat()
+        #expect(lstat("\(home.path)/admin.sock", &status) == 0 && status.st_mode & 0o777 == 0o600)
+        #expect(lstat("\(daemon.storePath)/admin.sock", &status) != 0)
+        let arguments = ["verify", "-c", daemon.configurationFile]
+        let binary = try DaemonProcess.binary()
+        #expect(try Command.run(binary, arguments, environment: environment).code == 0)
+        #expect(daemon.stop() == .exited(0))
+        #expect(lstat("\(home.path)/admin.sock", &status) != 0)
+    }
+
+    // A daemon that dies has not verified anything.
+    @Test func anAnswerWithoutAnEndIsNoSuccess() throws {
+        let scene = try Scene(layers: [2000, 3000])
+        let (binary, file) = (try DaemonProcess.binary(), scene.daemon.configurationFile)
+        let before = try scene.daemon.metricSum("cistern_verified_blobs_total")
+        let command = TestThread {
+            try? Command.run(binary, ["verify", "--rate", "1KiB", "-c", file])
+        }
+        #expect(
+            poll {
+                (try? scene.daemon.metricSum("cistern_verified_blobs_total")) ?? 0 > before
+            })
+        scene.daemon.kill()
+        let output = try #require(try command.value())
+        #expect(output.code == 69 && output.stderr.contains("went away"), "\(output)")
     }
 
     @Test func theScrubFindsDamageThatNobodyAsksFor() throws {
@@ -105,13 +157,17 @@ struct E49_CareTests {
         let line = try scene.cistern("pin", "ls").stdout
         #expect(line.hasPrefix("\(image)  until 20"), "\(line)")
         #expect(line.hasSuffix("Z  für die Messe & danach\n"), "\(line)")
-        for wrong in [["--until", "soon", image], ["--until", "0s", image], ["--note", "x"]] {
+        let mistakes = [
+            ["--until", "soon", image], ["--until", "0s", image], ["--note", "x"],
+            ["--note", "two\nlines", image],
+            ["--note", String(repeating: "x", count: 201), image],
+        ]
+        for wrong in mistakes {
             let output = try Command.run(
                 try DaemonProcess.binary(),
                 ["pin"] + wrong + ["-c", scene.daemon.configurationFile])
             #expect(output.code == 64 && output.stderr.contains("fix:"), "\(output)")
         }
-        #expect(try scene.cistern("pin", "--note", "two\nlines", image).code == 1)
         // The later one counts; it has no end.
         #expect(try scene.cistern("pin", image).code == 0)
         #expect(try scene.cistern("pin", "ls").stdout == "\(image)\n")

@@ -77,7 +77,8 @@ enum AdminKeys {
         "Where /healthz, /readyz and /metrics are served.")
 
     static let socket = Key(
-        "socket", .absolutePath, default: .computed("admin.sock in the store"),
+        "socket", .absolutePath,
+        default: .computed("admin.sock in $RUNTIME_DIRECTORY (systemd), else in the store"),
         also: ["control", "unix", "sock", "control_socket"],
         "The unix socket by which cistern verify and pin reach the daemon.")
 

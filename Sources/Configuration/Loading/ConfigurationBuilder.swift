@@ -91,7 +91,7 @@ struct ConfigurationBuilder {
         let reader = reader(AdminKeys.section)
         return AdminConfiguration(
             address: reader.value(AdminKeys.address, &problems),
-            socket: reader.optional(AdminKeys.socket, &problems))
+            socket: reader.optional(AdminKeys.socket, &problems) ?? serviceSocket)
     }
 
     private mutating func limits() -> LimitsConfiguration {
@@ -122,6 +122,14 @@ struct ConfigurationBuilder {
             level: reader.value(LogKeys.level, &problems),
             format: reader.value(LogKeys.format, &problems),
             access: reader.value(LogKeys.access, &problems))
+    }
+
+    /// In the directory that systemd makes for the service (`RuntimeDirectory=`).
+    private var serviceSocket: String? {
+        guard let directory = source.environment["RUNTIME_DIRECTORY"]?.split(separator: ":").first,
+            directory.hasPrefix("/")
+        else { return nil }
+        return "\(directory)/admin.sock"
     }
 
     private var adminPlace: Place? { root["admin"]?.value.table?["address"]?.value.place }

@@ -130,7 +130,10 @@ private func spawnNow(
 
 /// The environment of the tests, less what is set anew and what would change the daemon.
 private func inherited(without names: [String: String]) -> [String] {
-    let dropped = ["CISTERN__", "NOTIFY_SOCKET=", "LISTEN_", "STATE_DIRECTORY=", "JOURNAL_STREAM="]
+    let dropped = [
+        "CISTERN__", "NOTIFY_SOCKET=", "LISTEN_", "STATE_DIRECTORY=", "RUNTIME_DIRECTORY=",
+        "JOURNAL_STREAM=",
+    ]
     var result: [String] = []
     var cursor = environ
     while let entry = cursor.pointee {
