@@ -75,6 +75,7 @@ let package = Package(
             dependencies: ["COpenSSL", "OCI", "Linux", "Reactor", "Upstream"],
             path: "Tests/TestSupport", swiftSettings: settings),
         .target(name: "CFaults", path: "Tests/CFaults"),
+        .target(name: "CCurlWatch", dependencies: ["CCurl"], path: "Tests/CCurlWatch"),
         .target(
             name: "FuzzBodies", dependencies: ["API", "Configuration", "HTTP", "OCI", "Upstream"],
             path: "Tests/FuzzBodies", swiftSettings: settings),
@@ -92,7 +93,10 @@ let package = Package(
         ),
         tests(
             "UpstreamTests",
-            ["Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
+            [
+                "CCurlWatch", "Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry",
+                "TestSupport",
+            ]),
         tests("ServerTests", ["Server", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
         tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),

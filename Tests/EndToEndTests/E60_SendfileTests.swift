@@ -72,7 +72,7 @@ struct E60_SendfileTests {
         let many = try hold(400)
         let growth = daemon.memory.now - before
         print("E60: \(growth / 400) bytes of memory for each of 400 clients")
-        #expect(growth < 400 * 64 * 1024)
+        #expect(growth < 400 * 64 * 1024 * Int64(Sanitizer.factor))
         #expect(try puller.get(blob).isRight)
         withExtendedLifetime((few, many)) {}
     }
