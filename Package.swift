@@ -37,7 +37,7 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
-            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CLinux"),
@@ -49,6 +49,7 @@ let package = Package(
         module("Reactor", ["CLinux", "Linux"]),
         module("HTTP", []),
         module("OCI", []),
+        module("TLS", ["COpenSSL"]),
         module("Telemetry", ["Linux"]),
         module("Index", ["CSQLite", "OCI", "Linux", "Reactor"]),
         module("Store", ["COpenSSL", "OCI", "Index", "Linux", "Reactor", "Telemetry"]),
@@ -56,7 +57,7 @@ let package = Package(
             "Upstream",
             ["CCurl", "CCurlShims", "OCI", "HTTP", "Linux", "Reactor", "Telemetry"]),
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
-        module("Server", ["HTTP", "Linux", "Reactor", "Telemetry"]),
+        module("Server", ["HTTP", "Linux", "Reactor", "Telemetry", "TLS"]),
         module("API", ["HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
         module("Configuration", ["CTOML", "Linux"]),
         module(
@@ -97,7 +98,9 @@ let package = Package(
                 "CCurlWatch", "Upstream", "OCI", "HTTP", "Linux", "Reactor", "Telemetry",
                 "TestSupport",
             ]),
-        tests("ServerTests", ["Server", "HTTP", "Linux", "Reactor", "Telemetry", "TestSupport"]),
+        tests(
+            "ServerTests",
+            ["Server", "COpenSSL", "HTTP", "Linux", "Reactor", "TLS", "Telemetry", "TestSupport"]),
         tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         .target(name: "CSimulation", path: "Tests/CSimulation"),

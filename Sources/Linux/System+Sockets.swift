@@ -70,6 +70,25 @@ extension System {
         }
     }
 
+    /// What a look at a socket's first byte showed.
+    package enum Peeked: Equatable, Sendable {
+        case byte(UInt8)
+        case wouldBlock
+        case ended
+    }
+
+    /// Looks at the next byte and leaves it there.
+    package static func peekByte(_ fd: Int32) throws(Errno) -> Peeked {
+        var byte: UInt8 = 0
+        while true {
+            let count = recv(fd, &byte, 1, Int32(MSG_DONTWAIT) | Int32(MSG_PEEK))
+            if count >= 0 { return count == 0 ? .ended : .byte(byte) }
+            let error = Errno.last("recv")
+            if error.wouldBlock { return .wouldBlock }
+            if error.code != EINTR { throw error }
+        }
+    }
+
     /// Sends; with `more` the kernel holds back a short packet until the body follows.
     package static func send(
         _ fd: Int32, _ buffer: UnsafeRawBufferPointer, more: Bool

@@ -95,13 +95,13 @@ final class Acceptor {
 
     private func admit(_ descriptor: consuming FileDescriptor, _ peer: SocketAddress) {
         guard descriptor.raw < descriptorMax else {
-            Self.turnAway(descriptor.raw)
+            turnAway(descriptor.raw)
             return lackDescriptors()
         }
         let address = ConnectionLedger.Address(peer)
         if let reason = ledger.admit(address) {
             state.events.rejected(reason, listener.identity)
-            return Self.turnAway(descriptor.raw)
+            return turnAway(descriptor.raw)
         }
         let raw = descriptor.release()
         state.arrived()
@@ -112,7 +112,10 @@ final class Acceptor {
     }
 
     /// Tells the client to go elsewhere; containerd then takes the next host (protocol.md §3.9).
-    private static func turnAway(_ raw: Int32) {
+    ///
+    /// Nothing that could be said without a handshake is understood where TLS is spoken.
+    private func turnAway(_ raw: Int32) {
+        guard !listener.identity.isSecure else { return }
         let text = """
             HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
             Content-Length: 0\r\n\r\n

@@ -12,9 +12,11 @@ final class ClientSocket {
     let loop: EventLoop
     let readiness: Readiness
     private var descriptor: FileDescriptor?
-    private let raw: Int32
-    private let stallTimeout: Duration
-    private let state: ServerLoop
+    let raw: Int32
+    let stallTimeout: Duration
+    let state: ServerLoop
+    /// Encrypts and decrypts; nil where the bytes go as they are.
+    var channel: EncryptedChannel?
     /// Bytes handed to the kernel over the life of the connection.
     private(set) var written: Int64 = 0
     /// When the first byte since `startAnswer` was handed to the kernel.
@@ -66,7 +68,7 @@ final class ClientSocket {
         do throws(Errno) {
             var wouldBlock = false
             let (received, room) = try input.append { (buffer) throws(Errno) -> Int in
-                switch try System.receive(raw, buffer) {
+                switch try take(buffer) {
                 case .bytes(let count): return count
                 case .wouldBlock:
                     wouldBlock = true
@@ -74,12 +76,22 @@ final class ClientSocket {
                 }
             }
             // A short read has emptied the kernel's queue: no second call just to hear EAGAIN.
-            if wouldBlock || received < room { readiness.clearReadable() }
+            // One record of TLS says nothing about the next.
+            if wouldBlock || received < room && channel == nil { noteEmptied() }
             if wouldBlock { return .nothingYet }
             return received == 0 ? .ended : .bytes(received)
         } catch {
             return .ended
         }
+    }
+
+    private func take(_ buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Transferred {
+        if let channel { return channel.receive(buffer) }
+        return try System.receive(raw, buffer)
+    }
+
+    private func noteEmptied() {
+        if channel?.receivingWaitsForRoom != true { readiness.clearReadable() }
     }
 
     // MARK: - Sending
@@ -97,7 +109,7 @@ final class ClientSocket {
         if isAborted { throw .drained }
         let result = try result(of: 0) { (_) throws(Errno) -> Transferred in
             try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Transferred in
-                try System.send(raw, UnsafeRawBufferPointer(buffer), more: more)
+                try put(UnsafeRawBufferPointer(buffer), more: more)
             }
         }
         guard case .bytes(let sent) = result else { return 0 }
@@ -111,7 +123,7 @@ final class ClientSocket {
             try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Transferred in
                 let rest = UnsafeRawBufferPointer(
                     UnsafeBufferPointer(rebasing: buffer[(start + offset)...]))
-                return try System.send(raw, rest, more: more)
+                return try put(rest, more: more)
             }
         }
     }
@@ -121,7 +133,7 @@ final class ClientSocket {
         try await transfer(count) { (offset) throws(Errno) -> Transferred in
             try chunk.withBytes { (buffer) throws(Errno) -> Transferred in
                 let rest = UnsafeRawBufferPointer(rebasing: buffer[offset..<count])
-                return try System.send(raw, rest, more: more)
+                return try put(rest, more: more)
             }
         }
     }
@@ -129,10 +141,16 @@ final class ClientSocket {
     /// Sends `count` bytes of a file by sendfile; a file that ends before that is a bad source.
     func sendFile(_ file: Int32, from start: Int64, count: Int) async throws(Cut) {
         try await transfer(count) { (offset) throws(Errno) -> Transferred in
-            try System.sendfile(
-                to: raw, from: file, offset: start + Int64(offset),
-                count: min(count - offset, state.sliceBytes))
+            let position = start + Int64(offset)
+            let slice = min(count - offset, state.sliceBytes)
+            if let channel { return try channel.sendFile(file, from: position, count: slice) }
+            return try System.sendfile(to: raw, from: file, offset: position, count: slice)
         }
+    }
+
+    private func put(_ bytes: UnsafeRawBufferPointer, more: Bool) throws(Errno) -> Transferred {
+        if let channel { return try channel.send(bytes) }
+        return try System.send(raw, bytes, more: more)
     }
 
     /// The one sending loop: repeats `attempt` until `count` bytes are with the kernel.
@@ -143,7 +161,12 @@ final class ClientSocket {
         while offset < count {
             if isAborted { throw .drained }
             switch try result(of: offset, attempt) {
-            case .wouldBlock: try await untilWritable()
+            case .wouldBlock:
+                if let channel {
+                    try await untilSendable(channel)
+                } else {
+                    try await untilWritable()
+                }
             case .bytes(0): throw .source
             case .bytes(let sent):
                 offset += sent
@@ -160,7 +183,7 @@ final class ClientSocket {
             return try attempt(offset)
         } catch {
             // EIO and its like come from the file; everything else says that the client is gone.
-            if error.call == "sendfile" && !error.isOfSocket { throw .source }
+            if error.isOfFile { throw .source }
             throw goneReason
         }
     }
@@ -183,7 +206,7 @@ final class ClientSocket {
     ///
     /// The kernel reports room only once a good part of its queue is free, so a slow client is
     /// recognised by a queue that got shorter.
-    private func untilWritable() async throws(Cut) {
+    func untilWritable() async throws(Cut) {
         readiness.clearWritable()
         turnBytes = 0
         var queued = System.unacknowledged(raw)
@@ -223,8 +246,12 @@ final class ClientSocket {
 }
 
 extension Errno {
-    /// Whether a failed sendfile is the socket's doing rather than the file's.
-    fileprivate var isOfSocket: Bool {
+    /// Whether the file that is sent is to blame rather than the socket.
+    fileprivate var isOfFile: Bool {
+        ["pread", "preadv2"].contains(call) || call == "sendfile" && !isOfSocket
+    }
+
+    private var isOfSocket: Bool {
         [EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT, ECONNABORTED, EHOSTUNREACH, ENETUNREACH, ENETDOWN]
             .contains(code)
     }

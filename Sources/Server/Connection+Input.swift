@@ -82,7 +82,7 @@ extension Connection {
             if isOver(whileIdle: isIdle) { return .ended }
             if isIdle { setIdle(true) }
             let bound = isIdle ? min(deadline, lastChance ?? deadline) : deadline
-            let outcome = await socket.readiness.untilReadable(by: bound)
+            let outcome = await socket.untilReceivable(by: bound)
             setIdle(false)
             if outcome == .timedOut && (!isEnding || state.loop.now >= bound) {
                 return .timedOut
@@ -91,7 +91,7 @@ extension Connection {
     }
 
     /// Whether nothing more is to be waited for.
-    private func isOver(whileIdle isIdle: Bool) -> Bool {
+    func isOver(whileIdle isIdle: Bool) -> Bool {
         if socket.isAborted || isGivenUp { return true }
         guard isEnding, isIdle else { return false }
         return lastChance.map { $0 <= state.loop.now } ?? true

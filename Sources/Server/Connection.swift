@@ -73,6 +73,7 @@ final class Connection {
         connection.headSince = connection.accepted
         state.opened(connection)
         await connection.run()
+        await socket.endStream(within: connection.lingerTime)
         socket.close()
         state.closed(connection)
     }
@@ -118,6 +119,7 @@ final class Connection {
     }
 
     private func run() async {
+        if let context = listener.tls, await !shakeHands(context) { return }
         while true {
             let fate: Fate
             switch await nextHead() {
@@ -141,11 +143,15 @@ final class Connection {
         await socket.endTurn()
     }
 
-    private func linger() async {
-        let limits = state.limits
+    /// For the client to notice the end.
+    private var lingerTime: Duration {
+        isEnding ? min(state.limits.lingerTimeout, .seconds(1)) : state.limits.lingerTimeout
+    }
+
+    func linger() async {
+        await socket.endStream(within: lingerTime)
         await socket.linger(
-            for: isEnding ? min(limits.lingerTimeout, .seconds(1)) : limits.lingerTimeout,
-            bytesMax: limits.lingerBytesMax, dropping: input)
+            for: lingerTime, bytesMax: state.limits.lingerBytesMax, dropping: input)
     }
 
     private func serve(_ head: RequestHead) async -> Fate {
@@ -176,7 +182,10 @@ final class Connection {
             keepsAlive: keepsAlive)
         let outcome = await writer.write(response, since: received)
         response.finished?(outcome)
-        if let cut = outcome.cut { return fate(after: cut, writer) }
+        if let cut = outcome.cut {
+            socket.cutStream()
+            return fate(after: cut, writer)
+        }
         if writer.keepsAlive { return .next }
         // A client that asked for the end sends no more, so there is nothing to wait for.
         return !head.keepAlive && !isBodyLeft && input.isEmpty ? .close : .linger
@@ -219,7 +228,9 @@ final class Connection {
             keepsAlive: false)
         let outcome = await writer.write(response, since: received)
         response.finished?(outcome)
-        return outcome.isComplete ? .linger : .close
+        if outcome.isComplete { return .linger }
+        socket.cutStream()
+        return .close
     }
 
     /// podman, skopeo, buildah and dockerd try HTTPS first and go on to HTTP once HTTP answers

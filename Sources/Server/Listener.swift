@@ -1,6 +1,7 @@
 import Glibc
 package import Linux
 import Synchronization
+package import TLS
 
 /// A listening TCP socket with a name; shared by all loops, closed when nobody accepts from it.
 package final class Listener: Sendable {
@@ -12,6 +13,7 @@ package final class Listener: Sendable {
     let ownLedger: ConnectionLedger?
     /// Handed on by the service manager, which keeps it listening while we restart.
     private let isInherited: Bool
+    private let context: Mutex<TLSContext?>
     private let open = Atomic<Int>(0)
     private let accepted = Atomic<Int>(0)
 
@@ -21,24 +23,25 @@ package final class Listener: Sendable {
     /// Binds and listens on a numeric `host`; port 0 lets the kernel choose one.
     ///
     /// With `ownLimit` so many connections are served whatever the server's other ones amount to,
-    /// so that those who look after a full server still reach it.
+    /// so that those who look after a full server still reach it. With `tls` it speaks HTTPS only.
     package convenience init(
         name: String, host: String, port: UInt16, hostnames: Set<String>? = nil,
-        ownLimit: Int? = nil
+        ownLimit: Int? = nil, tls: TLSContext? = nil
     ) throws(Errno) {
         try self.init(
             name: name, System.listen(host: host, port: port, backlog: Self.backlog),
-            isInherited: false, hostnames: hostnames, ownLimit: ownLimit)
+            isInherited: false, hostnames: hostnames, ownLimit: ownLimit, tls: tls)
     }
 
     /// Takes over a socket that already listens, as systemd hands on (it may be blocking).
     package convenience init(
         name: String, listening descriptor: consuming FileDescriptor,
-        hostnames: Set<String>? = nil, ownLimit: Int? = nil
+        hostnames: Set<String>? = nil, ownLimit: Int? = nil, tls: TLSContext? = nil
     ) throws(Errno) {
         try System.adopt(descriptor.raw)
         try self.init(
-            name: name, descriptor, isInherited: true, hostnames: hostnames, ownLimit: ownLimit)
+            name: name, descriptor, isInherited: true, hostnames: hostnames, ownLimit: ownLimit,
+            tls: tls)
     }
 
     /// Listens on a unix socket at `path`, which only its owner can open (LOC-4).
@@ -50,9 +53,10 @@ package final class Listener: Sendable {
 
     private init(
         name: String, _ descriptor: consuming FileDescriptor, isInherited: Bool,
-        hostnames: Set<String>?, ownLimit: Int?, address: String? = nil
+        hostnames: Set<String>?, ownLimit: Int?, address: String? = nil, tls: TLSContext? = nil
     ) throws(Errno) {
         self.isInherited = isInherited
+        context = Mutex(tls)
         ownLedger = ownLimit.map { ConnectionLedger(totalMax: $0, perAddressMax: $0) }
         // Accepted sockets inherit this, which saves a call per connection.
         System.setNoDelay(descriptor.raw)
@@ -62,7 +66,7 @@ package final class Listener: Sendable {
         } else {
             bound = try System.localAddress(descriptor.raw).text
         }
-        identity = ListenerIdentity(name: name, address: bound)
+        identity = ListenerIdentity(name: name, address: bound, isSecure: tls != nil)
         self.hostnames = hostnames.map { Set($0.map { $0.lowercased() }) }
         self.descriptor = descriptor
     }
@@ -74,6 +78,19 @@ package final class Listener: Sendable {
 
     /// The port bound.
     package var port: UInt16 { (try? System.localAddress(descriptor.raw).port) ?? 0 }
+
+    /// What handshakes are made by; nil for plain HTTP.
+    var tls: TLSContext? {
+        guard identity.isSecure else { return nil }
+        return context.withLock { $0 }
+    }
+
+    /// Takes new certificates for the handshakes to come; open connections go on as they are.
+    ///
+    /// Whether it speaks TLS at all was settled when it was made.
+    package func replace(tls: TLSContext) {
+        context.withLock { $0 = tls }
+    }
 
     /// Connections that are open now.
     package var openConnections: Int { open.load(ordering: .relaxed) }

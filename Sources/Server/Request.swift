@@ -42,10 +42,13 @@ package struct ListenerIdentity: Hashable, Sendable, CustomStringConvertible {
     package let name: String
     /// `host:port` as bound, also when port 0 was asked for.
     package let address: String
+    /// Whether its clients speak TLS: what is named to them begins with `https://`.
+    package let isSecure: Bool
 
-    package init(name: String, address: String) {
+    package init(name: String, address: String, isSecure: Bool = false) {
         self.name = name
         self.address = address
+        self.isSecure = isSecure
     }
 
     package var description: String { name }

@@ -30,6 +30,7 @@ final class ServerLoop: @unchecked Sendable {
     private var connections: [UInt64: Connection] = [:]
     private var connectionsEver: UInt64 = 0
     private var headBuffers: [[UInt8]] = []
+    private var pieceMemory: UnsafeMutableRawBufferPointer?
     private var identifiers: SeededGenerator
     private var dateLine: [UInt8] = []
     private var dateSecond = Int64.min
@@ -50,6 +51,10 @@ final class ServerLoop: @unchecked Sendable {
         self.events = events
         self.ledger = ledger
         identifiers = SeededGenerator(seed: seed)
+    }
+
+    deinit {
+        pieceMemory?.deallocate()
     }
 
     // MARK: - Accepting
@@ -136,6 +141,15 @@ final class ServerLoop: @unchecked Sendable {
     /// An empty buffer for a head, to be given back.
     func takeHeadBuffer() -> [UInt8] {
         headBuffers.popLast() ?? []
+    }
+
+    /// Where bytes of a file are on their way to be encrypted; made for the first that needs it.
+    var piece: UnsafeMutableRawBufferPointer {
+        if let pieceMemory { return pieceMemory }
+        let made = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: EncryptedChannel.pieceBytes, alignment: 64)
+        pieceMemory = made
+        return made
     }
 
     func giveBack(_ buffer: consuming [UInt8]) {

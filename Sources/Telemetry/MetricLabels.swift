@@ -67,6 +67,10 @@ package enum RejectionReason: String, CaseIterable, Sendable {
     case descriptors
     /// A TLS hello on a plain port, answered by 400 in HTTP (clients.md 1).
     case tlsHello = "tls_hello"
+    /// Plain HTTP on a TLS port, answered by 400.
+    case plainHTTP = "plain_http"
+    /// The client and we could not agree, or it broke the handshake off.
+    case tlsHandshake = "tls_handshake"
     /// The first request's head did not come in time (RES-5).
     case headerTimeout = "timeout"
 }

@@ -1,12 +1,18 @@
 import Glibc
 import Linux
+import TestSupport
 
 /// A client over a real blocking socket that sees exactly what the server put on the wire.
 ///
 /// Not Sendable; every test makes its own. Each wait ends after 20 s, which fails the test.
 final class TestClient {
     /// How the server's direction ended.
-    enum End: Equatable { case fin, reset, timeout, open }
+    ///
+    /// With TLS `fin` is a stream that ends without close_notify, `closed` one that ends with it.
+    enum End: Equatable {
+        case fin, reset, timeout, open, closed
+        case broken(String)
+    }
 
     struct Answer {
         var status = 0
@@ -24,6 +30,7 @@ final class TestClient {
     }
 
     let raw: Int32
+    private(set) var tls: ClientTLS?
     private var buffer: [UInt8] = []
     private(set) var end = End.open
 
@@ -46,11 +53,18 @@ final class TestClient {
         if result < 0 { throw Errno.last("connect") }
     }
 
+    /// Connects and shakes hands.
+    convenience init(port: UInt16, receiveBuffer: Int32? = nil, tls: ClientTLS.Options) throws {
+        try self.init(port: port, receiveBuffer: receiveBuffer)
+        self.tls = try ClientTLS(over: raw, tls)
+    }
+
     deinit { close(raw) }
 
     /// Sends everything, or as much as the server takes before it ends the connection.
     @discardableResult
     func send(_ bytes: [UInt8]) -> Bool {
+        if let tls { return tls.send(bytes) }
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
@@ -75,6 +89,7 @@ final class TestClient {
     /// Receives more; false at the end.
     private func receive() -> Bool {
         var piece = [UInt8](repeating: 0, count: 64 << 10)
+        if let tls { return receive(&piece, tls) }
         let count = recv(raw, &piece, piece.count, 0)
         if count > 0 {
             buffer.append(contentsOf: piece[..<count])
@@ -84,6 +99,18 @@ final class TestClient {
             end = .fin
         } else {
             end = errno == ECONNRESET ? .reset : .timeout
+        }
+        return false
+    }
+
+    private func receive(_ piece: inout [UInt8], _ tls: ClientTLS) -> Bool {
+        switch tls.receive(&piece) {
+        case .bytes(let count):
+            buffer.append(contentsOf: piece[..<count])
+            return true
+        case .closeNotify: end = .closed
+        case .truncated: end = .fin
+        case .failed(let reason): end = .broken(reason)
         }
         return false
     }
@@ -121,7 +148,7 @@ final class TestClient {
             buffer.removeFirst(answer.body.count)
         } else {
             answer.body = readToEnd()
-            answer.isWhole = end == .fin
+            answer.isWhole = end == (tls == nil ? .fin : .closed)
         }
         return answer
     }

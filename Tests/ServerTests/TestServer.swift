@@ -4,6 +4,7 @@ import Linux
 import Reactor
 import Server
 import Synchronization
+import TLS
 import Telemetry
 import Testing
 
@@ -38,7 +39,7 @@ struct TestServer {
     /// Runs `body` with a server that is drained and stopped afterwards.
     static func run(
         limits: ServerLimits = ServerLimits(), hostnames: Set<String>? = nil, loops count: Int = 1,
-        workers: WorkerPool? = nil, handler: @escaping Handler,
+        workers: WorkerPool? = nil, tls: TLSContext? = nil, handler: @escaping Handler,
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let loops = try (0..<count).map { try EventLoop.start(name: "test-\($0)") }
@@ -47,7 +48,7 @@ struct TestServer {
         events.rejected = { reason, _ in rejections.add(reason) }
         let server = Server(loops: loops, workers: workers, limits: limits, events: events)
         let listener = try Listener(
-            name: "test", host: "127.0.0.1", port: 0, hostnames: hostnames)
+            name: "test", host: "127.0.0.1", port: 0, hostnames: hostnames, tls: tls)
         try await server.serve(listener, by: ClosureHandler(body: handler))
         let test = TestServer(
             loops: loops, server: server, listener: listener, rejections: rejections)
@@ -119,7 +120,7 @@ extension GrowingFile {
 /// A server whose every answer has `body`, and the outcomes of its answers.
 func serving(
     _ body: Body, status: Int = 200, limits: ServerLimits = ServerLimits(),
-    workers: WorkerPool? = nil, loops: Int = 1,
+    workers: WorkerPool? = nil, loops: Int = 1, tls: TLSContext? = nil,
     _ test: (TestServer, Recorder<ResponseOutcome>) async throws -> Void
 ) async throws {
     let outcomes = Recorder<ResponseOutcome>()
@@ -129,7 +130,7 @@ func serving(
             finished: { outcomes.add($0) })
     }
     try await TestServer.run(
-        limits: limits, loops: loops, workers: workers, handler: handler
+        limits: limits, loops: loops, workers: workers, tls: tls, handler: handler
     ) { try await test($0, outcomes) }
 }
 
