@@ -59,12 +59,12 @@ let package = Package(
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
         module("Server", ["HTTP", "Linux", "Reactor", "Telemetry", "TLS"]),
         module("API", ["HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
-        module("Configuration", ["CTOML", "Linux"]),
+        module("Configuration", ["CTOML", "Linux", "TLS"]),
         module(
             "Daemon",
             [
                 "API", "Configuration", "HTTP", "Index", "Linux", "OCI", "Reactor", "Registry",
-                "Server", "Store", "Telemetry", "Upstream",
+                "Server", "Store", "TLS", "Telemetry", "Upstream",
             ]),
         .executableTarget(
             name: "cistern", dependencies: ["Configuration", "Daemon", "Linux", argumentParser],
@@ -101,7 +101,7 @@ let package = Package(
         tests(
             "ServerTests",
             ["Server", "COpenSSL", "HTTP", "Linux", "Reactor", "TLS", "Telemetry", "TestSupport"]),
-        tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TestSupport"]),
+        tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TLS", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         .target(name: "CSimulation", path: "Tests/CSimulation"),
         tests(

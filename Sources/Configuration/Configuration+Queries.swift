@@ -54,6 +54,9 @@ extension Configuration {
         if old.listeners.map(\.hostnames) != new.listeners.map(\.hostnames) {
             names.append("listener.hostnames")
         }
+        if old.listeners.map(\.tls.isEmpty) != new.listeners.map(\.tls.isEmpty) {
+            names.append("listener.tls")
+        }
         if old.admin.address != new.admin.address { names.append("admin.address") }
         if old.admin.socket != new.admin.socket { names.append("admin.socket") }
         if old.threads.loops != new.threads.loops { names.append("threads.loops") }

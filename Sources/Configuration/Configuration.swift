@@ -7,6 +7,8 @@ package struct Configuration: Sendable, Equatable {
     package var cache: CacheConfiguration
     /// Where clients connect; never empty.
     package var listeners: [ListenerConfiguration]
+    /// Certificates for listeners, in the order of the file.
+    package var tls: [TLSConfiguration]
     /// Health and metrics, apart from the clients' port.
     package var admin: AdminConfiguration
     /// Every repository in the order of the file; never empty, names unique.

@@ -20,14 +20,17 @@ package struct ListenerConfiguration: Sendable, Equatable {
     package var repository: String?
     /// The `Host` names written in the file; nil when none were, `["*"]` for any.
     package var hostnames: [String]?
+    /// The names of its certificates, the usual one first; empty for plain HTTP.
+    package var tls: [String] = []
 
     /// The only `Host` names this listener answers to, without port; nil for any (HTTP-6).
     ///
     /// Whether a socket handed over by systemd is bound to loopback is known only when it is there,
-    /// hence the parameter. The default on loopback keeps browsers out (DNS rebinding).
+    /// hence the parameter. The default on loopback keeps browsers out (DNS rebinding); with TLS
+    /// the certificate does.
     package func acceptedHostnames(boundToLoopback: Bool) -> [String]? {
         if let hostnames { return hostnames.contains("*") ? nil : hostnames }
-        guard boundToLoopback else { return nil }
+        guard boundToLoopback, tls.isEmpty else { return nil }
         var names = ["localhost", "127.0.0.1", "[::1]"]
         if case .tcp(let host, _) = address, !names.contains(host.authorityText) {
             names.append(host.authorityText)

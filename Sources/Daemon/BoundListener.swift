@@ -4,6 +4,7 @@ import Linux
 import Registry
 import Server
 import Synchronization
+import TLS
 import Telemetry
 
 /// An open listener and what it is for.
@@ -33,14 +34,16 @@ enum ListenerBuilder {
             let isReplaced =
                 configuration.source == nil && index == 0 && passed.names.contains("registry")
             let address = isReplaced ? .systemd(name: "registry") : settings.address
+            let tls = try ListenerTLS.context(configuration, settings)
             for listener in try open(
-                address, name: "\(index + 1)", settings: settings, &passed)
+                address, name: "\(index + 1)", settings: settings, tls, &passed)
             {
                 try refuseSharing(configuration, settings, listener)
                 bound.append(BoundListener(listener: listener, purpose: .registry, index: index))
             }
         }
-        for listener in try open(configuration.admin.address, name: "admin", settings: nil, &passed)
+        for listener in try open(
+            configuration.admin.address, name: "admin", settings: nil, nil, &passed)
         {
             bound.append(BoundListener(listener: listener, purpose: .admin, index: nil))
         }
@@ -78,7 +81,7 @@ enum ListenerBuilder {
 
     private static func open(
         _ address: ListenAddress, name: String, settings: ListenerConfiguration?,
-        _ passed: inout SocketActivation
+        _ tls: TLSContext?, _ passed: inout SocketActivation
     ) throws(DaemonError) -> [Listener] {
         switch address {
         case .tcp(let host, let port):
@@ -88,7 +91,8 @@ enum ListenerBuilder {
                     try Listener(
                         name: name, host: host.description, port: port,
                         hostnames: names.map { Set($0) },
-                        ownLimit: settings == nil ? BoundListener.adminConnectionsMax : nil)
+                        ownLimit: settings == nil ? BoundListener.adminConnectionsMax : nil,
+                        tls: tls)
                 ]
             } catch {
                 throw DaemonError(
@@ -96,13 +100,13 @@ enum ListenerBuilder {
                     fix: "stop what holds the port, or give the listener another address")
             }
         case .systemd(let socket):
-            return try adopt(socket, name: name, settings: settings, &passed)
+            return try adopt(socket, name: name, settings: settings, tls, &passed)
         }
     }
 
     private static func adopt(
         _ socket: String, name: String, settings: ListenerConfiguration?,
-        _ passed: inout SocketActivation
+        _ tls: TLSContext?, _ passed: inout SocketActivation
     ) throws(DaemonError) -> [Listener] {
         var listeners: [Listener] = []
         var failure: Errno?
@@ -114,7 +118,8 @@ enum ListenerBuilder {
                     try Listener(
                         name: listeners.isEmpty ? name : "\(name).\(listeners.count)",
                         listening: descriptor, hostnames: names.map { Set($0) },
-                        ownLimit: settings == nil ? BoundListener.adminConnectionsMax : nil))
+                        ownLimit: settings == nil ? BoundListener.adminConnectionsMax : nil,
+                        tls: tls))
             } catch {
                 failure = error
             }

@@ -187,6 +187,7 @@ actor Daemon {
                 [
                     "address": .string(bound.listener.identity.address),
                     "listener": .string(bound.listener.identity.name),
+                    "scheme": .string(bound.listener.identity.isSecure ? "https" : "http"),
                 ])
         }
         if let hint { logger.log(.info, "try", ["command": .string(hint)]) }
@@ -200,7 +201,8 @@ actor Daemon {
             let registry = configuration.repositories.compactMap({ $0.proxy?.registry }).first
         else { return nil }
         let image = registry == "docker.io" ? "library/busybox" : "REPOSITORY"
-        return "curl -sI http://\(bound.listener.identity.address)/v2/\(registry)/\(image)"
+        let scheme = bound.listener.identity.isSecure ? "https" : "http"
+        return "curl -sI \(scheme)://\(bound.listener.identity.address)/v2/\(registry)/\(image)"
             + "/manifests/latest"
     }
 
@@ -287,6 +289,7 @@ actor Daemon {
                 "\(fixed.joined(separator: ", ")) cannot change while running; restart instead")
         }
         try ListenerBuilder.refuseSharing(new, listeners)
+        try ListenerTLS.renew(listeners, by: new)
         try take(new)
         try? await runtime.store.apply(StoreBuilder.limits(new.cache))
         runtime.home.spawn { [runtime] in await runtime.store.trim() }

@@ -42,8 +42,14 @@ import Testing
         }
         var environment = home
         environment["CREDENTIALS_DIRECTORY"] = directory.path
-        let text = try switchedOn().replacing(
-            "/etc/ssl/certs/ca-certificates.crt", with: directory.file("docker-hub"))
+        let authority = try TestAuthority()
+        let pair = try authority.issue(["cache.example"])
+        let files = [
+            ("ssl/certs/ca-certificates.crt", directory.file("docker-hub")),
+            ("cistern/tls/fullchain.pem", pair.certificate), ("cistern/tls/key.pem", pair.key),
+            ("cistern/tls/clients.pem", authority.certificate),
+        ]
+        let text = try files.reduce(switchedOn()) { $0.replacing("/etc/\($1.0)", with: $1.1) }
         _ = try accept(text, environment: environment)
     }
 
@@ -68,6 +74,8 @@ import Testing
             for each in list { upstreamKeys.formUnion(each.table?.entries.map(\.key) ?? []) }
         }
         tables["repositories.NAME.upstreams"] = upstreamKeys
+        let certificate = root["tls"]?.value.table?.entries.first?.value.table
+        tables["tls.NAME"] = Set(certificate?.entries.map(\.key) ?? [])
         for section in KeyTable.sections {
             let written =
                 tables[section.name]

@@ -99,8 +99,9 @@ final class ContainerdProcess: Sendable {
     private let home: TemporaryDirectory
     private let hosts: String
 
-    /// `mirrors` says where each registry's mirror is, as `http://127.0.0.1:PORT`.
-    init(mirrors: [String: String]) throws {
+    /// `mirrors` says where each registry's mirror is, as `http://127.0.0.1:PORT`; with `https` the
+    /// file of an `authority` is trusted.
+    init(mirrors: [String: String], authority: String? = nil) throws {
         home = try TemporaryDirectory()
         hosts = try home.directory("hosts")
         for (registry, url) in mirrors {
@@ -111,6 +112,7 @@ final class ContainerdProcess: Sendable {
 
                 [host."\(url)"]
                 capabilities = ["pull", "resolve"]
+                \(authority.map { "ca = \"\($0)\"" } ?? "")
                 """)
         }
         let configuration = try home.write(

@@ -41,7 +41,7 @@ package struct ClientSetup: Sendable {
         self.fallsBack = fallsBack
         let text = server ?? Self.usualServer(configuration)
         do throws(UpstreamURL.Refusal) {
-            self.server = try UpstreamURL(parsing: text.contains("://") ? text : "http://\(text)")
+            self.server = try Self.server(text, configuration)
         } catch {
             throw .server(text)
         }
@@ -52,10 +52,21 @@ package struct ClientSetup: Sendable {
         targets = try Self.targets(configuration, registries)
     }
 
+    /// Where no scheme is written, that of the listener at the port.
+    private static func server(
+        _ text: String, _ configuration: Configuration
+    ) throws(UpstreamURL.Refusal) -> UpstreamURL {
+        if text.contains("://") { return try UpstreamURL(parsing: text) }
+        let plain = try UpstreamURL(parsing: "http://\(text)")
+        let listener = listener(configuration, port: plain.port)
+        return listener?.tls.isEmpty == false ? try UpstreamURL(parsing: "https://\(text)") : plain
+    }
+
     private static func usualServer(_ configuration: Configuration) -> String {
         for listener in configuration.listeners {
             guard case .tcp(let host, let port) = listener.address, port != 0 else { continue }
-            return "http://\(host.isUnspecified ? "127.0.0.1" : host.authorityText):\(port)"
+            let scheme = listener.tls.isEmpty ? "http" : "https"
+            return "\(scheme)://\(host.isUnspecified ? "127.0.0.1" : host.authorityText):\(port)"
         }
         return "http://127.0.0.1:5000"
     }

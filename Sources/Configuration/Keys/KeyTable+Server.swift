@@ -61,11 +61,17 @@ enum ListenerKeys {
         default: .computed("on loopback localhost, 127.0.0.1 and [::1]; else any"),
         also: ["hosts", "hostname", "server_name", "server_names", "allowed_hosts"],
         "The only names that requests may carry in Host; \"*\" for any.")
+    static let tls = Key(
+        "tls", ValueKind.oneOrMore("a name of [tls.NAME], or a list of them"),
+        default: .computed("plain HTTP"),
+        also: ["certificate", "cert", "ssl", "https", "certificates"],
+        "The certificate that it shows; of several the one that the client asks for.")
 
     static let section = Section(
         name: "[listener]", whereabouts: "in [[listener]]",
         keys: [
             address.description, route.description, repository.description, hostnames.description,
+            tls.description,
         ])
 }
 

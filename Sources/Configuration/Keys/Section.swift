@@ -23,7 +23,8 @@ struct Section: Sendable {
 /// All sections: the one table of keys.
 enum KeyTable {
     static let sections = [
-        TopKeys.section, CacheKeys.section, ListenerKeys.section, AdminKeys.section,
+        TopKeys.section, CacheKeys.section, ListenerKeys.section, TLSKeys.section,
+        AdminKeys.section,
         RepositoryKeys.section, DefaultsKeys.section, ProxyKeys.section, UpstreamKeys.section,
         GroupKeys.section, LimitsKeys.section, ThreadsKeys.section, LogKeys.section,
     ]
@@ -32,6 +33,7 @@ enum KeyTable {
     static let tables: [(name: String, synonyms: [String])] = [
         ("cache", ["store", "storage", "blobstore", "disk"]),
         ("listener", ["listen", "http", "server", "listeners", "connector", "bind", "addr"]),
+        ("tls", ["ssl", "https", "certificates", "certificate", "cert"]),
         ("admin", ["metrics", "debug", "web", "health", "prometheus", "monitoring"]),
         (
             "repositories",

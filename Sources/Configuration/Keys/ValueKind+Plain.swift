@@ -99,6 +99,26 @@ extension ValueKind {
     }
 }
 
+extension ValueKind where Value == [Located<String>] {
+    /// A word, or a list of words.
+    static func oneOrMore(_ expected: String) -> ValueKind<[Located<String>]> {
+        ValueKind(expected: expected, shape: .toml) { node, key, problems in
+            switch node.content {
+            case .string:
+                return ValueKind<String>.word(expected).read(node, key, &problems).map {
+                    [Located(value: $0, place: node.place)]
+                }
+            case .array:
+                return ValueKind.list(ValueKind<String>.word(expected), of: "names")
+                    .read(node, key, &problems)
+            default:
+                problems.wrongType(of: key, expected: expected, node)
+                return nil
+            }
+        }
+    }
+}
+
 /// A value with the place it stands at.
 struct Located<Value: Sendable>: Sendable {
     let value: Value

@@ -5,6 +5,20 @@ extension ValueKind where Value == SecretSource {
             expected: "{ file = \"/path\" }, { credential = \"name\" } or { env = \"NAME\" }",
             shape: .toml, read: SecretSource.read)
     }
+
+    /// The same, or just a file's path: for what stands in a file with every program.
+    static var keyFile: ValueKind<SecretSource> {
+        ValueKind(
+            expected: "\"/path\", or { credential = \"name\" } or { env = \"NAME\" }", shape: .toml
+        ) { node, key, problems in
+            if case .string(let path) = node.content, path.hasPrefix("/"),
+                !path.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
+            {
+                return .file(path)
+            }
+            return SecretSource.read(node, key, &problems)
+        }
+    }
 }
 
 extension SecretSource {

@@ -16,12 +16,18 @@ struct ConfigurationBuilder {
         let log = log()
         var repositories = RepositoriesBuilder(source: source, root: root)
         let built = repositories.build(&problems)
+        let tls = TLSBuilder(source: source, root: root)
+        let certificates = TLSCheck(
+            certificates: tls.build(&problems), declared: tls.declaredNames)
         let listeners = ListenersBuilder(
-            root: root, repositories: built, declared: repositories.declaredNames
+            root: root, repositories: built, declared: repositories.declaredNames,
+            tls: certificates
         ).build(admin: admin.address, adminPlace: adminPlace, &problems)
+        certificates.noteUnused(by: listeners, root, &problems)
         guard let cache else { return nil }
         var configuration = Configuration(
-            cache: cache, listeners: listeners, admin: admin, repositories: built, limits: limits,
+            cache: cache, listeners: listeners, tls: certificates.certificates, admin: admin,
+            repositories: built, limits: limits,
             threads: threads, log: log, source: source.file?.name, warnings: [])
         ExposureCheck(configuration: configuration, places: repositories.passwordPlaces)
             .note(&problems)

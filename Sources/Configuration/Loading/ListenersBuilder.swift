@@ -6,6 +6,7 @@ struct ListenersBuilder {
     let repositories: [RepositoryConfiguration]
     /// All names written, so that one broken repository brings no second error here.
     let declared: [String]
+    let tls: TLSCheck
 
     /// The listeners; the built-in one where none is written.
     func build(
@@ -67,7 +68,7 @@ struct ListenersBuilder {
         }
         return ListenerConfiguration(
             address: address, route: route, repository: route.contains(.root) ? repository : nil,
-            hostnames: hostnames)
+            hostnames: hostnames, tls: tls.names(reader, &problems))
     }
 
     private func noteRoutes(

@@ -14,7 +14,7 @@ struct OptionPath: Sendable, Equatable {
     private static let repositoryKeys = ProxyKeys.section.keys + [GroupKeys.members.description]
 
     /// Resolves the parts of a name, lower case with underscores; nil when nothing is called so.
-    init?(_ parts: [String], repositories: [String]) {
+    init?(_ parts: [String], repositories: [String], tls: [String] = []) {
         switch parts.count {
         case 1:
             let isTable = KeyTable.tables.contains { $0.name == parts[0] }
@@ -23,8 +23,16 @@ struct OptionPath: Sendable, Equatable {
         case 2 where parts == ["defaults", "proxy"]:
             self.init(tables: ["defaults"], key: "proxy", shape: .toml)
         case 2 where parts[0] == "repositories":
-            guard let name = Self.repository(parts[1], repositories) else { return nil }
+            guard let name = Self.named(parts[1], repositories) else { return nil }
             self.init(tables: ["repositories"], key: name, shape: .toml)
+        case 2 where parts[0] == "tls":
+            guard let name = Self.named(parts[1], tls) else { return nil }
+            self.init(tables: ["tls"], key: name, shape: .toml)
+        case 3 where parts[0] == "tls":
+            guard let name = Self.named(parts[1], tls),
+                let key = TLSKeys.section.key(named: parts[2])
+            else { return nil }
+            self.init(tables: ["tls", name], key: key.name, shape: key.shape)
         case 2:
             let section = Self.plainSections.first { $0.name == parts[0] }
             guard let key = section?.key(named: parts[1]) else { return nil }
@@ -33,7 +41,7 @@ struct OptionPath: Sendable, Equatable {
             guard let key = DefaultsKeys.section.key(named: parts[2]) else { return nil }
             self.init(tables: ["defaults", "proxy"], key: key.name, shape: key.shape)
         case 3 where parts[0] == "repositories":
-            guard let name = Self.repository(parts[1], repositories),
+            guard let name = Self.named(parts[1], repositories),
                 let key = Self.repositoryKeys.first(where: { $0.name == parts[2] })
             else { return nil }
             self.init(tables: ["repositories", name], key: key.name, shape: key.shape)
@@ -48,8 +56,8 @@ struct OptionPath: Sendable, Equatable {
         self.shape = shape
     }
 
-    /// A repository by its name in a variable, where `docker.io` is spelt `DOCKER_IO`.
-    private static func repository(_ part: String, _ names: [String]) -> String? {
+    /// A table by its name in a variable, where `docker.io` is spelt `DOCKER_IO`.
+    private static func named(_ part: String, _ names: [String]) -> String? {
         names.first { spelt($0) == part || $0.lowercased() == part }
     }
 

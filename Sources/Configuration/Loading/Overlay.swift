@@ -83,7 +83,8 @@ struct Overlay {
         _ variable: Variable, to root: inout TOMLTable, _ problems: inout Problems
     ) {
         let names = root["repositories"]?.value.table?.entries.map(\.key) ?? []
-        guard let target = OptionPath(variable.parts, repositories: names) else {
+        let tls = root["tls"]?.value.table?.entries.map(\.key) ?? []
+        guard let target = OptionPath(variable.parts, repositories: names, tls: tls) else {
             let meant = OptionPath.suggestion(for: variable.parts, repositories: names)
             problems.error(
                 "unknown-variable", "unknown variable \(Quoted.of(variable.name))",

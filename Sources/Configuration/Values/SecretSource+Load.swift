@@ -21,20 +21,29 @@ extension SecretSource {
     /// directory and may give the service access by an ACL, which shows as a group bit: there only
     /// the bits of others count.
     package func load(environment: [String: String]) throws(LoadError) -> Secret {
-        let bytes: [UInt8]
+        try Self.checked(bytes(environment))
+    }
+
+    /// Reads a secret of many lines as it is, such as a private key.
+    func loadText(environment: [String: String]) throws(LoadError) -> Secret {
+        let bytes = try bytes(environment)
+        guard !bytes.isEmpty else { throw .empty }
+        return Secret(bytes: bytes)
+    }
+
+    private func bytes(_ environment: [String: String]) throws(LoadError) -> [UInt8] {
         switch self {
         case .file(let path):
-            bytes = try Self.read(path, forbidden: 0o077)
+            return try Self.read(path, forbidden: 0o077)
         case .credential(let name):
             guard let directory = environment["CREDENTIALS_DIRECTORY"] else {
                 throw .noCredentialsDirectory
             }
-            bytes = try Self.read("\(directory)/\(name)", forbidden: 0o007)
+            return try Self.read("\(directory)/\(name)", forbidden: 0o007)
         case .environment(let name):
             guard let value = environment[name] else { throw .unset }
-            bytes = Array(value.utf8)
+            return Array(value.utf8)
         }
-        return try Self.checked(bytes)
     }
 
     private static func read(_ path: String, forbidden: UInt32) throws(LoadError) -> [UInt8] {
