@@ -22,7 +22,7 @@ final class StoreLayout: Sendable {
 
     let path: String
     let root: FileDescriptor
-    /// Held until `unlock()`; the kernel lets go of the lock with the descriptor.
+    /// Held until `unlock()`; when the process dies the kernel lets go of it.
     private let lockFile: FileDescriptor
     private let counter = Atomic<UInt64>(0)
     private let directories: Mutex<Directories>
@@ -112,6 +112,9 @@ final class StoreLayout: Sendable {
             throw error
         }
     }
+
+    // The descriptor's end would not do: a child that is just being started has a copy.
+    deinit { unlock() }
 
     /// Lets another instance have the store (DUR-8).
     func unlock() {

@@ -16,6 +16,28 @@ struct BlobStoreTests {
         }
     }
 
+    // A child that is being started has one of everything that is open.
+    @Test func aCopyOfTheLocksDescriptor_doesNotHoldTheLock() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("store")
+        var copy: Int32 = -1
+        defer { close(copy) }
+        do {
+            let layout = try StoreLayout(path: path)
+            let lock = try #require(Self.inode { lstat("\(layout.path)/lock", &$0) })
+            for fd in 0..<Int32(4096) where copy < 0 {
+                if Self.inode({ fstat(fd, &$0) }) == lock { copy = dup(fd) }
+            }
+        }
+        #expect(copy >= 0)
+        #expect(throws: Never.self) { try StoreLayout(path: path) }
+    }
+
+    private static func inode(_ look: (inout stat) -> Int32) -> UInt64? {
+        var status = stat()
+        return look(&status) == 0 ? UInt64(status.st_ino) : nil
+    }
+
     @Test func aHit_writesNothingToTheIndex() async throws {
         let fixture = try StoreFixture()
         let content = Content(size: 1000, seed: 1)
