@@ -96,7 +96,12 @@ struct E57_ServiceTests {
             environment: ["NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "400000"])
         #expect(notify.await("WATCHDOG=1", count: 2))
         #expect(try RawClient.request(daemon.admin, "/readyz").status == 200)
-        Files.removeTree(daemon.storePath)
+        // It may write between the look at what is there and its removal.
+        #expect(
+            poll {
+                Files.removeTree(daemon.storePath)
+                return !Files.exists(daemon.storePath)
+            })
         let isDown = poll(within: .seconds(40)) {
             (try? RawClient.request(daemon.admin, "/readyz").status) == 503
         }
