@@ -73,8 +73,10 @@ package final class ContentIndex: Sendable {
             try writer.check()
             files.clearSuspicion()
         }
+        let found = try writer.integer("PRAGMA user_version")
         let isNew = try Schema.prepare(writer)
-        let journal = try NamesJournal(directory: files.directory)
+        let journal = try NamesJournal(
+            directory: files.directory, toldAll: isNew || found >= Schema.pinsToldSince)
         // Before anybody asks: what is linked nowhere would pass for public.
         if isNew {
             try writer.restore(journal.read()) { writer throws(IndexError) in

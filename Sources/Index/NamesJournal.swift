@@ -30,14 +30,16 @@ final class NamesJournal: Sendable {
     /// Whether there was one when the index was opened.
     let wasThere: Bool
 
-    init(directory: String) throws(IndexError) {
+    /// `toldAll` is whether one that is there was written to whenever the index was.
+    init(directory: String, toldAll: Bool) throws(IndexError) {
         path = "\(directory)/\(Self.fileName)"
         newPath = "\(directory)/\(Self.rewrittenName)"
         wasThere = (try? System.fstatat(AT_FDCWD, path)) != nil
         do throws(Errno) {
             let file = try Self.open(path)
             let bytes = Int64(try System.fstat(file.raw).st_size)
-            state = Mutex(State(file: file, bytes: bytes, baseBytes: 0, isComplete: wasThere))
+            state = Mutex(
+                State(file: file, bytes: bytes, baseBytes: 0, isComplete: wasThere && toldAll))
         } catch {
             throw IndexError.io(error)
         }

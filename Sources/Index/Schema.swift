@@ -6,6 +6,9 @@ enum Schema {
     /// Written to `user_version`; counts up with every change of the layout.
     static let version = Int64(steps.count)
 
+    /// The first version whose pins the names journal tells, too.
+    static let pinsToldSince: Int64 = 3
+
     /// "Cist", so that `file` and other tools tell the database apart.
     static let applicationID: Int64 = 0x4369_7374
 

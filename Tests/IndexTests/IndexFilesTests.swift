@@ -109,6 +109,13 @@ struct IndexFilesTests {
         let pin = PinRow(repository: "hub", name: "library/app", reference: "latest")
         #expect(try index.pins() == [pin])
         #expect(try index.pins().first?.until == PinRow.endless)
+        // Nor were they in the journal.
+        try await index.tidyJournal()
+        await index.close()
+        for name in Files.names(scratch.path) where name.hasPrefix("index.db") {
+            Files.removeTree(scratch.file(name))
+        }
+        #expect(try IndexFixture(scratch).index.pins() == [pin])
     }
 
     @Test func theFiles_arePrivate() throws {
