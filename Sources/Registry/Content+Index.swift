@@ -150,12 +150,17 @@ extension Content {
 
     /// Goes the way of a hit as far as the first byte, with the content used last (OPS-3).
     ///
-    /// What matters is that it comes back: a damaged or missing file heals by itself, and a restart
-    /// would not help it. False if the index does not answer.
+    /// What matters is that it comes back: a damaged or missing file is fetched again by itself
+    /// (INT-10), and a restart would not help it. False if the index does not answer.
     package func answersPulls() async -> Bool {
         do throws(IndexError) {
             guard let digest = try index.newestRoot() else { return true }
-            guard let file = await store.open(digest) else { return true }
+            let isManifest = stored(digest) != nil
+            guard let file = await open(digest) else {
+                // Nobody pulls it now: what is hot in memory would be served without its file.
+                heal(digest, isManifest: isManifest)
+                return true
+            }
             await workers.run {
                 let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
                 defer { byte.deallocate() }

@@ -39,7 +39,9 @@ struct E49_CareTests {
         let objects = scene.image.blobs.count + scene.image.documents.count
         #expect(clean.stdout.contains("done: ok=\(objects) damaged=0 missing=0"), "\(clean)")
         var generator = SeededGenerator(seed: 3)
-        let victims = [scene.image.blobs[1], scene.image.index.content, scene.image.blobs[2]]
+        // Not the index of the image, which the daemon's look at itself may be the first to find.
+        let manifest = scene.image.platforms[0].manifest.content
+        let victims = [scene.image.blobs[1], manifest, scene.image.blobs[2]]
         for (kind, victim) in zip([FileDamage.flipMiddle, .flipLast, .remove], victims) {
             try kind.happen(to: scene.path(victim), &generator)
         }
@@ -58,6 +60,18 @@ struct E49_CareTests {
         #expect(try scene.cistern("verify", "docker.io/a").code == 0)
         let unknown = try scene.cistern("verify", "docker.io/library/b:1")
         #expect(unknown.code == 1 && unknown.stderr.contains("not stored"), "\(unknown)")
+    }
+
+    // INT-10: the daemon goes the way of a hit every few seconds, with what was used last.
+    @Test(arguments: [FileDamage.flipLast, .remove])
+    func whatTheDaemonMeetsItself_isFetchedAgain(damage: FileDamage) throws {
+        let scene = try Scene()
+        var generator = SeededGenerator(seed: 4)
+        let index = scene.image.index.content
+        try damage.happen(to: scene.path(index), &generator)
+        #expect(poll { scene.daemon.log.contains("missing or damaged") })
+        #expect(poll { (try? Files.read(scene.path(index))) == index.bytes })
+        #expect(try scene.puller.pull(scene.image) == [])
     }
 
     // LOC-4
