@@ -49,7 +49,9 @@ struct E46_SoakTests {
         #expect(evicted > 0, "more was pulled than fits")
         #expect(sampler.most <= 16 << 20)
         #expect(isQuiet, "descriptors: \(descriptors), then \(daemon.descriptorCount)")
-        #expect(daemon.memory.now < memory + max(memory / 20, 8 << 20), "resident memory grows")
+        // AddressSanitizer keeps what was freed for a while.
+        let growth = max(memory / 20, 8 << 20) * Int64(Sanitizer.factor)
+        #expect(daemon.memory.now < memory + growth, "resident memory grows")
     }
 
     private func soak(

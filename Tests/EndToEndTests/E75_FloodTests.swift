@@ -82,7 +82,7 @@ struct E75_FloodTests {
         #expect(!stressed.times.isEmpty)
         let share = Int(100 * (daemon.processorSeconds - used) / watch.seconds)
         let memory = daemon.memory.peak
-        #expect(memory <= Self.memoryMax)
+        #expect(memory <= Self.memoryMax * Int64(Sanitizer.factor))
         let ratio = stressed.percentile(0.99) / max(normal.percentile(0.99), 1e-6)
         PromiseReport.add(
             "P10", "resident memory under floods", figure: "\(memory >> 20) MiB",
