@@ -40,6 +40,7 @@ let package = Package(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CCurlShims", dependencies: ["CCurl"]),
         .target(name: "CTOML"),
@@ -58,16 +59,20 @@ let package = Package(
             ["CCurl", "CCurlShims", "OCI", "HTTP", "Linux", "Reactor", "Telemetry"]),
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
         module("Server", ["HTTP", "Linux", "Reactor", "Telemetry", "TLS"]),
-        module("API", ["HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
-        module("Configuration", ["CTOML", "Linux", "TLS"]),
+        module("Access", ["CCrypt", "COpenSSL", "Linux", "Reactor"]),
+        module("API", ["Access", "HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
+        module("Configuration", ["Access", "CTOML", "Linux", "TLS"]),
         module(
             "Daemon",
             [
-                "API", "Configuration", "HTTP", "Index", "Linux", "OCI", "Reactor", "Registry",
-                "Server", "Store", "TLS", "Telemetry", "Upstream",
+                "Access", "API", "Configuration", "HTTP", "Index", "Linux", "OCI", "Reactor",
+                "Registry", "Server", "Store", "TLS", "Telemetry", "Upstream",
             ]),
         .executableTarget(
-            name: "cistern", dependencies: ["Configuration", "Daemon", "Linux", argumentParser],
+            name: "cistern",
+            dependencies: [
+                "Access", "Configuration", "Daemon", "Linux", "Telemetry", argumentParser,
+            ],
             swiftSettings: settings),
 
         // Tests: the fakes and scripted upstreams, one target per module, then the whole.
@@ -101,7 +106,9 @@ let package = Package(
         tests(
             "ServerTests",
             ["Server", "COpenSSL", "HTTP", "Linux", "Reactor", "TLS", "Telemetry", "TestSupport"]),
-        tests("ConfigurationTests", ["Configuration", "Linux", "OCI", "TLS", "TestSupport"]),
+        tests("AccessTests", ["Access", "Linux", "Reactor", "TestSupport"]),
+        tests(
+            "ConfigurationTests", ["Access", "Configuration", "Linux", "OCI", "TLS", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         .target(name: "CSimulation", path: "Tests/CSimulation"),
         tests(

@@ -1,3 +1,4 @@
+package import Access
 package import HTTP
 import OCI
 import Reactor
@@ -10,15 +11,21 @@ import Telemetry
 /// Registry.
 package final class RegistryHandler: RequestHandler {
     private let table: Mutex<RoutingTable>
+    private let control: Mutex<AccessControl>
     private let observer: RequestObserver
 
-    package init(table: RoutingTable, observer: RequestObserver) {
+    package init(
+        table: RoutingTable, control: AccessControl = .open, observer: RequestObserver
+    ) {
         self.table = Mutex(table)
+        self.control = Mutex(control)
         self.observer = observer
     }
 
     /// Takes a new configuration; requests under way keep the old one.
-    package func replace(table: RoutingTable) {
+    package func replace(table: RoutingTable, control: AccessControl) {
+        // Rights first, so that no request meets a new repository with the old ones.
+        self.control.withLock { $0 = control }
         self.table.withLock { $0 = table }
     }
 
@@ -47,9 +54,19 @@ package final class RegistryHandler: RequestHandler {
         guard let route else {
             return .error(404, .unknown, "no such path; registries are served below /v2/")
         }
-        guard request.head.method == .get || request.head.method == .head else {
-            return methodRefused()
+        let control = self.control.withLock { $0 }
+        if case .token = route.resource {
+            return await TokenEndpoint(control: control).answer(request)
         }
+        let gate: Gate
+        switch await Gate.approach(request, control) {
+        case .gate(let open): gate = open
+        case .answer(let answer): return answer
+        }
+        return await answer(request, route, gate)
+    }
+
+    private func answer(_ request: Request, _ route: Route, _ gate: Gate) async -> Answer {
         let target = request.head.target
         let namespaces = target.all("ns")
         guard namespaces.count <= 1 else {
@@ -57,19 +74,32 @@ package final class RegistryHandler: RequestHandler {
         }
         let table = self.table.withLock { $0 }
         if case .base = route.resource {
-            return base(request, route, namespaces.first, table)
+            guard request.isRead else { return methodRefused() }
+            return gate.refusalAtBase() ?? base(request, route, namespaces.first, table)
         }
         if case .unknown = route.resource {
-            return .error(404, .unknown, "no such resource of the distribution API")
+            return gate.refusalOfStranger()
+                ?? .error(404, .unknown, "no such resource of the distribution API")
         }
         if case .catalog = route.resource {
-            return .error(404, .unsupported, "this cache does not list repositories")
+            return gate.refusalOfStranger()
+                ?? .error(404, .unsupported, "this cache does not list repositories")
         }
         guard
             let selection = table.select(
                 listener: request.listener.name, prefix: route.prefix,
                 components: route.components, namespace: namespaces.first)
-        else { return unknownRepository(route, namespaces.first, table) }
+        else {
+            return gate.refusalOfStranger() ?? unknownRepository(route, namespaces.first, table)
+        }
+        let refusal = gate.refusal(
+            .pull, selection.repository.name, selection.components.joined(separator: "/"),
+            clientName: route.components.joined(separator: "/"))
+        if var refusal {
+            refusal.repository = selection.repository.name
+            return refusal
+        }
+        guard request.isRead else { return methodRefused() }
         return await answer(request, route.resource, selection)
     }
 
@@ -159,6 +189,10 @@ package final class RegistryHandler: RequestHandler {
                 + "or repository, as in /v2/docker.io/library/alpine",
             detail: [("served", served)])
     }
+}
+
+extension Request {
+    fileprivate var isRead: Bool { head.method == .get || head.method == .head }
 }
 
 extension Route {

@@ -11,6 +11,8 @@ package struct Route {
         case referrers(Substring)
         case upload
         case catalog
+        /// Where tokens come from (`TokenEndpoint`).
+        case token
         case unknown
     }
 
@@ -46,6 +48,7 @@ package struct Route {
         let verb = parts.dropLast().last
         let name = parts.dropLast(2)
         if parts.count == 1, last == "_catalog" { return (.catalog, []) }
+        if parts.count == 1, last == "_token" { return (.token, []) }
         if parts.count >= 3, verb == "uploads", name.last == "blobs" {
             return (.upload, name.dropLast())
         }

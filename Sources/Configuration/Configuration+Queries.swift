@@ -22,6 +22,7 @@ extension Configuration {
     /// Must be empty for a listener that is not on loopback (AUTH-8). For sockets of systemd's only
     /// the daemon can tell, once it has them.
     package func unsharedRepositories(reachableFrom listener: ListenerConfiguration) -> [String] {
+        if auth?.anonymous == AuthConfiguration.Anonymous.none { return [] }
         let reachable =
             listener.route.contains { $0 != .root }
             ? repositories : listener.repository.map { proxies(below: $0) } ?? []

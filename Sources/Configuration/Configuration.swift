@@ -13,6 +13,8 @@ package struct Configuration: Sendable, Equatable {
     package var admin: AdminConfiguration
     /// Every repository in the order of the file; never empty, names unique.
     package var repositories: [RepositoryConfiguration]
+    /// Who may do what; nil where everybody may pull and nobody may change anything.
+    package var auth: AuthConfiguration?
     /// Bounds on what clients and upstreams may make the daemon hold.
     package var limits: LimitsConfiguration
     /// How many threads do what.

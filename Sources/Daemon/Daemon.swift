@@ -1,4 +1,5 @@
 import API
+import Access
 import Configuration
 import Index
 import Linux
@@ -33,6 +34,7 @@ actor Daemon {
 
     private var configuration: Configuration
     private var built = RepositoryBuilder.Built()
+    private var access = AccessBuilder.Built()
     private var listeners: [BoundListener] { runtime.listeners }
     private let scrubber: Scrubber
     private var control: Listener?
@@ -123,7 +125,10 @@ actor Daemon {
         built.turnOff(configuration)
         runtime.repositories.replace(built.metrics)
         self.configuration = configuration
-        handler.replace(table: RoutingTable(built.repositories, listeners, configuration))
+        access = try AccessBuilder(runtime: runtime).build(configuration, keeping: access)
+        handler.replace(
+            table: RoutingTable(built.repositories, listeners, configuration),
+            control: access.control)
         runtime.metrics.configuration.taken(wallSeconds: runtime.home.clock.dateSeconds)
     }
 

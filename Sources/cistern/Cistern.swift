@@ -16,7 +16,8 @@ struct Cistern: ParsableCommand {
             """,
         version: "cistern \(Version.number)",
         subcommands: [
-            Serve.self, Check.self, Hosts.self, Verify.self, Pin.self, Unpin.self,
+            Serve.self, Check.self, Hosts.self, Verify.self, Pin.self, Unpin.self, User.self,
+            Token.self,
             VersionCommand.self,
         ],
         defaultSubcommand: Serve.self)
@@ -34,7 +35,9 @@ struct Cistern: ParsableCommand {
 
 /// The words that may stand first.
 enum Verb {
-    static let all = ["serve", "check", "hosts", "verify", "pin", "unpin", "version", "help"]
+    static let all = [
+        "serve", "check", "hosts", "verify", "pin", "unpin", "user", "token", "version", "help",
+    ]
 
     /// What is said of a word that is none of them.
     static func unknown(_ word: String) -> String {

@@ -65,6 +65,9 @@ import Testing
         if case .array(let listeners)? = root["listener"]?.value.content {
             tables["[listener]"] = Set(listeners.first?.table?.entries.map(\.key) ?? [])
         }
+        if case .array(let rules)? = root["auth"]?.value.table?["rule"]?.value.content {
+            tables["[auth.rule]"] = Set(rules.first?.table?.entries.map(\.key) ?? [])
+        }
         let defaults = root["defaults"]?.value.table?["proxy"]?.value.table?.entries.map(\.key)
         tables["defaults.proxy"] = Set(defaults ?? [])
         var upstreamKeys: Set<String> = []

@@ -145,13 +145,13 @@ final class ContainerdProcess: Sendable {
     deinit { child.terminate() }
 
     /// `ctr content fetch`: resolves and reads everything, unpacks nothing.
-    func fetch(_ reference: String) throws -> Command.Output {
+    func fetch(_ reference: String, user: String? = nil) throws -> Command.Output {
         try Command.run(
             "ctr",
             [
                 "-a", home.file("sock"), "content", "fetch", "--all-platforms", "--hosts-dir",
-                hosts, reference,
-            ])
+                hosts,
+            ] + (user.map { ["--user", $0] } ?? []) + [reference])
     }
 
     /// `ctr images pull`, unpacked by the snapshotter that needs no overlay mounts.

@@ -26,7 +26,8 @@ enum KeyTable {
         TopKeys.section, CacheKeys.section, ListenerKeys.section, TLSKeys.section,
         AdminKeys.section,
         RepositoryKeys.section, DefaultsKeys.section, ProxyKeys.section, UpstreamKeys.section,
-        GroupKeys.section, LimitsKeys.section, ThreadsKeys.section, LogKeys.section,
+        GroupKeys.section, AuthKeys.section, AuthRuleKeys.section, LimitsKeys.section,
+        ThreadsKeys.section, LogKeys.section,
     ]
 
     /// The tables at the top of a file, with words of other tools for them.
@@ -43,6 +44,10 @@ enum KeyTable {
             ]
         ),
         ("defaults", ["default", "proxy_defaults"]),
+        (
+            "auth",
+            ["authentication", "authorization", "access", "users", "login", "security", "acl"]
+        ),
         ("limits", ["limit"]),
         ("threads", ["thread", "workers", "runtime", "performance"]),
         ("log", ["logging", "logs", "logger"]),

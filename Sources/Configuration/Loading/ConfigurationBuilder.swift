@@ -24,11 +24,12 @@ struct ConfigurationBuilder {
             tls: certificates
         ).build(admin: admin.address, adminPlace: adminPlace, &problems)
         certificates.noteUnused(by: listeners, root, &problems)
+        let auth = auth(built, repositories.declaredNames, cache?.path)
         guard let cache else { return nil }
         var configuration = Configuration(
             cache: cache, listeners: listeners, tls: certificates.certificates, admin: admin,
-            repositories: built, limits: limits,
-            threads: threads, log: log, source: source.file?.name, warnings: [])
+            repositories: built, auth: auth, limits: limits, threads: threads, log: log,
+            source: source.file?.name, warnings: [])
         ExposureCheck(configuration: configuration, places: repositories.passwordPlaces)
             .note(&problems)
         configuration.warnings = problems.diagnostics.filter { $0.severity == .warning }
@@ -91,6 +92,17 @@ struct ConfigurationBuilder {
             path: path, maxSize: maxSize, minFree: minFree,
             verify: reader.value(CacheKeys.verify, &problems),
             verifyRate: reader.value(CacheKeys.verifyRate, &problems))
+    }
+
+    /// Nil where there is no such table.
+    private mutating func auth(
+        _ repositories: [RepositoryConfiguration], _ declared: [String], _ store: String?
+    ) -> AuthConfiguration? {
+        guard root[AuthKeys.section.name] != nil else { return nil }
+        return AuthBuilder(
+            reader: reader(AuthKeys.section), repositories: repositories,
+            declared: declared, store: store
+        ).build(&problems)
     }
 
     private mutating func admin() -> AdminConfiguration {

@@ -7,7 +7,8 @@ struct OptionPath: Sendable, Equatable {
 
     /// Tables that hold keys, by the name they have in the file.
     private static let plainSections = [
-        CacheKeys.section, AdminKeys.section, LimitsKeys.section, ThreadsKeys.section,
+        CacheKeys.section, AdminKeys.section, AuthKeys.section, LimitsKeys.section,
+        ThreadsKeys.section,
         LogKeys.section,
     ]
 

@@ -1,0 +1,160 @@
+import Access
+import HTTP
+import OCI
+import Server
+
+/// One request before the rules: who asks is known, and each thing it wants is asked for here.
+struct Gate: Sendable {
+    /// A gate, or the answer to a login that counts for nothing.
+    enum Approach {
+        case gate(Gate)
+        case answer(Answer)
+    }
+
+    let control: AccessControl
+    let caller: Caller
+    private let challenge: Challenging
+
+    /// Finds out who asks; without `[auth]` nobody looks at what is said of that (CRED-4).
+    static func approach(_ request: Request, _ control: AccessControl) async -> Approach {
+        let challenge = Challenging(control, request)
+        guard let authenticator = control.authenticator else {
+            return .gate(Gate(control: control, caller: .anonymous, challenge: challenge))
+        }
+        let finding: Authenticator.Finding
+        switch Login(request.head.headers.all("Authorization")) {
+        case .none: finding = .known(.anonymous)
+        case .basic(let login):
+            finding = await authenticator.login(login.username, login.password, on: request.loop)
+        case .bearer(let token):
+            finding = await authenticator.bearer(token, on: request.loop)
+        case .unusable:
+            return .answer(
+                challenge.answer("only Basic and Bearer are understood", scope: nil))
+        }
+        switch finding {
+        case .known(let caller):
+            return .gate(Gate(control: control, caller: caller, challenge: challenge))
+        case .unknown:
+            return .answer(
+                challenge.answer(
+                    "the login is wrong, or has ended", scope: nil, error: "invalid_token"))
+        case .busy: return .answer(busy())
+        }
+    }
+
+    /// 503: more logins to check than there is time for (AUTH-9).
+    static func busy() -> Answer {
+        var answer = Answer.error(
+            503, .unavailable, "too many logins are being checked; again in a moment",
+            reason: "too many logins at once")
+        answer.response.fields.append("Retry-After", 1)
+        return answer
+    }
+
+    /// Whether the caller may, for what a request wants besides (a mount's source, a catalog).
+    func allows(_ action: Action, _ repository: String, _ name: String) -> Bool {
+        control.rules.decide(action, repository, name, caller.principal) == .allowed
+            && isInScope(action, [name, "\(repository)/\(name)"])
+    }
+
+    /// Nil if the caller may; else what to answer (AUTH-4).
+    ///
+    /// `clientName` is the name as it stands in the request, which clients ask tokens for.
+    func refusal(
+        _ action: Action, _ repository: String, _ name: String, clientName: String
+    ) -> Answer? {
+        let scope = Self.scope(clientName, action)
+        switch control.rules.decide(action, repository, name, caller.principal) {
+        case .allowed:
+            guard !isInScope(action, [clientName, name, "\(repository)/\(name)"]) else {
+                return nil
+            }
+            return challenge.answer(
+                "this token was not asked for this", scope: scope, error: "insufficient_scope")
+        case .loginNeeded:
+            return challenge.answer("to \(action.rawValue) here takes a login", scope: scope)
+        case .denied:
+            let whole = "\(repository)/\(name)".prefix(300)
+            return .error(
+                403, .denied, "this login may not \(action.rawValue) \(whole)",
+                reason: "not allowed to \(action.rawValue) here")
+        }
+    }
+
+    /// For requests that name nothing: the base, and what does not exist.
+    ///
+    /// Clients learn at the base how to log in, so it asks for that even where nobody has to: who
+    /// has no login gets a token too, and goes on (protocol.md §3).
+    func refusalAtBase() -> Answer? {
+        guard control.rules.takesLogins, caller == .anonymous else { return nil }
+        return challenge.answer("log in, or ask for a token without a login", scope: nil)
+    }
+
+    /// Hides what is there from who may not even look.
+    func refusalOfStranger() -> Answer? {
+        guard caller.principal == .anonymous, !control.rules.anonymousMayPull else { return nil }
+        return control.rules.takesLogins
+            ? challenge.answer("everything here takes a login", scope: nil) : nil
+    }
+
+    private func isInScope(_ action: Action, _ names: [String]) -> Bool {
+        // Without a login a token gives nothing, and so takes nothing away.
+        guard let scopes = caller.scopes, caller.principal != .anonymous else { return true }
+        return scopes.contains { $0.covers(action, ofAnyOf: names) }
+    }
+
+    private static func scope(_ clientName: String, _ action: Action) -> String? {
+        guard let name = RepositoryName(parsing: clientName) else { return nil }
+        let actions = action == .push ? "pull,push" : action.rawValue
+        return "repository:\(name.text):\(actions)"
+    }
+}
+
+/// What the `Authorization` of a request is (AUTH-6: no other form is looked at).
+enum Login {
+    case none
+    case basic(BasicAuthorization)
+    case bearer(String)
+    case unusable
+
+    private static let bytesMax = 8 << 10
+
+    init(_ values: [String]) {
+        if values.count == 1, let value = values.first, value.utf8.count <= Self.bytesMax {
+            let parts = value.split(separator: " ")
+            if parts.count == 2, parts[0].lowercased() == "bearer" {
+                self = .bearer(String(parts[1]))
+                return
+            }
+        }
+        switch BasicAuthorization.read(values) {
+        case .none: self = .none
+        case .login(let login): self = .basic(login)
+        case .unusable: self = .unusable
+        }
+    }
+}
+
+/// 401 with the way to log in.
+///
+/// `Bearer` alone: Docker without a login gives up on `Basic`, and all clients that can log in
+/// at all know both. `Basic` is taken wherever it comes unasked.
+struct Challenging: Sendable {
+    private let parameters: String
+
+    init(_ control: AccessControl, _ request: Request) {
+        let scheme = request.listener.isSecure ? "https" : "http"
+        let base = control.url ?? "\(scheme)://\(request.head.host)"
+        parameters = "realm=\"\(base)/v2/_token\",service=\"\(control.realm)\""
+    }
+
+    func answer(_ message: String, scope: String?, error: String? = nil) -> Answer {
+        var answer = Answer.error(401, .unauthorized, message, reason: "login needed")
+        var value = "Bearer \(parameters)"
+        if let scope { value += ",scope=\"\(scope)\"" }
+        if let error { value += ",error=\"\(error)\"" }
+        answer.response.fields.append("WWW-Authenticate", value)
+        return answer
+    }
+}

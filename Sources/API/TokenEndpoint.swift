@@ -1,0 +1,67 @@
+import Access
+import HTTP
+import OCI
+import Reactor
+import Server
+import Telemetry
+
+/// `/v2/_token`: tokens of the Bearer flow (distribution, "Token Authentication Specification").
+///
+/// No name begins with an underscore, so the path is nobody's. A token says who asks; what that one
+/// may is decided at each request, so asking for more than that is no error.
+struct TokenEndpoint {
+    let control: AccessControl
+
+    func answer(_ request: Request) async -> Answer {
+        guard let authenticator = control.authenticator else {
+            return .error(404, .unsupported, "this registry takes no logins")
+        }
+        guard request.head.method == .get || request.head.method == .head else {
+            var answer = Answer.error(405, .unsupported, "tokens are asked for by GET")
+            answer.response.fields.append("Allow", "GET, HEAD")
+            return answer
+        }
+        let texts = request.head.target.all("scope").flatMap { $0.split(separator: " ") }
+        guard texts.count <= Authenticator.scopesMax else {
+            return .error(400, .unsupported, "too many scopes for one token")
+        }
+        let principal: Principal
+        switch BasicAuthorization.read(request.head.headers.all("Authorization")) {
+        case .none:
+            guard control.rules.anonymousMayPull else { return refused("a login is needed") }
+            principal = .anonymous
+        case .unusable: return refused("only Basic is understood here")
+        case .login(let login):
+            switch await authenticator.login(login.username, login.password, on: request.loop) {
+            case .busy: return Gate.busy()
+            case .unknown: return refused("the name or the password is wrong")
+            case .known(let caller): principal = caller.principal
+            }
+        }
+        let scopes = texts.compactMap { TokenScope(parsing: $0) }
+        guard let token = await authenticator.issue(to: principal, scopes, on: request.loop) else {
+            return refused("the login has ended")
+        }
+        return granted(token, at: request.loop.clock.dateSeconds)
+    }
+
+    private func granted(_ token: String, at seconds: Int64) -> Answer {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("token", token)
+            writer.member("access_token", token)
+            writer.member("expires_in", Authenticator.tokenSeconds)
+            writer.member("issued_at", Timestamp.text(seconds))
+        }
+        var fields = Answer.commonFields
+        fields.append("Content-Type", MediaType.json)
+        fields.append("Cache-Control", "no-store")
+        return Answer(Response(status: 200, fields: fields, body: .bytes(writer.bytes)))
+    }
+
+    private func refused(_ message: String) -> Answer {
+        var answer = Answer.error(401, .unauthorized, message, reason: "login needed")
+        answer.response.fields.append("WWW-Authenticate", "Basic realm=\"\(control.realm)\"")
+        return answer
+    }
+}

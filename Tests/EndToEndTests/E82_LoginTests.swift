@@ -1,0 +1,190 @@
+import TestSupport
+import Testing
+
+/// Logins by Basic, by tokens, and by robots' tokens; rights that change while they are used.
+@Suite("E82 logins", .realParts)
+struct E82_LoginTests {
+    private typealias Scene = LoginScene
+
+    // AUTH-6: no other form of Authorization is looked at.
+    @Test func clientsAreToldHowToLogIn() throws {
+        let scene = try Scene(anonymous: "none")
+        let realm = "Bearer realm=\"http://\(scene.address)/v2/_token\",service=\"Cistern\""
+        let base = try RawClient.request(scene.address, "/v2/")
+        #expect(base.status == 401 && base["WWW-Authenticate"] == realm)
+        #expect(base.text.contains(#""code":"UNAUTHORIZED""#))
+        let pull = try RawClient.request(scene.address, scene.manifest, method: "HEAD")
+        #expect(pull.status == 401 && pull.reason == "login needed")
+        let scope = "scope=\"repository:docker.io/library/a:pull\""
+        #expect(pull["WWW-Authenticate"] == "\(realm),\(scope)")
+        for value in [
+            "Bearer", "Bearer ", "Bearer a b", "Basic", "Basic !!!", "Digest username=\"ann\"",
+            "Negotiate abc", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.", "ann:ann-s3cr3t",
+            "Basic " + base64("ann"), "Basic " + base64("ann:wrong"),
+            "Basic " + base64("nobody:ann-s3cr3t"), "Basic " + base64("ann:ann-s3cr3t\u{0}"),
+        ] {
+            for target in ["/v2/", scene.manifest] {
+                let answer = try RawClient.request(
+                    scene.address, target, fields: [("Authorization", value)])
+                #expect(answer.status == 401, "\(value)")
+                #expect(answer["WWW-Authenticate"]?.hasPrefix(realm) == true)
+            }
+        }
+        let two = Scene.login("ann") + Scene.login("ann")
+        #expect(try scene.status("/v2/", two) == 401)
+        #expect(try scene.status("/v2/", Scene.login("ann")) == 200)
+        #expect(try scene.status(scene.manifest, Scene.login("ann")) == 200)
+        #expect(scene.upstream.requests.allSatisfy { $0["Authorization"] == nil })
+    }
+
+    @Test func tokensSayWhoAsksAndGoAsFarAsTheyWereAskedFor() throws {
+        let scene = try Scene()
+        let scope = "repository:docker.io/library/a:pull"
+        let bob = try scene.token(Scene.login("bob"), [scope])
+        #expect(bob.status == 200 && bob.token.utf8.count > 40)
+        for target in ["/v2/", scene.manifest, scene.blob] {
+            #expect(try scene.status(target, Scene.bearer(bob.token)) == 200)
+        }
+        let elsewhere = "/v2/docker.io/library/b/manifests/latest"
+        let answer = try RawClient.request(
+            scene.address, elsewhere, fields: Scene.bearer(bob.token))
+        #expect(answer.status == 401)
+        #expect(answer["WWW-Authenticate"]?.contains("error=\"insufficient_scope\"") == true)
+        #expect(
+            answer["WWW-Authenticate"]?.contains("scope=\"repository:docker.io/library/b:pull\"")
+                == true)
+        let both = try scene.token(
+            Scene.login("bob"), [scope, "repository:docker.io/library/b:pull,push"])
+        #expect(try scene.status(elsewhere, Scene.bearer(both.token)) == 404)
+        // What the rules forbid no token brings.
+        let eve = try scene.token(Scene.login("eve"), [scope])
+        #expect(eve.status == 200)
+        let denied = try RawClient.request(
+            scene.address, scene.manifest, fields: Scene.bearer(eve.token))
+        #expect(denied.status == 403 && denied.text.contains(#""code":"DENIED""#))
+        #expect(try scene.token(Scene.basic("bob", "wrong")).status == 401)
+        #expect(try scene.token(Scene.bearer(bob.token)).status == 401)
+        let anonymous = try scene.token([], [scope])
+        #expect(anonymous.status == 200)
+        #expect(try scene.status("/v2/", Scene.bearer(anonymous.token)) == 200)
+        #expect(try scene.status(scene.manifest, Scene.bearer(anonymous.token)) == 200)
+        let many = Array(repeating: scope, count: 33)
+        #expect(try scene.token([], many).status == 400)
+    }
+
+    // AUTH-5: done when 4: removing a user ends the rights with the next request.
+    @Test func rightsEndWithTheNextRequest() throws {
+        let scene = try Scene(anonymous: "none")
+        let file = ["--file", scene.files.file("htpasswd")]
+        let token = try scene.token(
+            Scene.login("bob"), ["repository:docker.io/library/a:pull"]
+        ).token
+        let client = try RawClient(scene.address)
+        for login in [Scene.login("bob"), Scene.bearer(token)] {
+            #expect(try client.request(scene.manifest, fields: login).status == 200)
+        }
+        #expect(try Scene.cistern(["user", "rm", "bob"] + file).code == 0)
+        for login in [Scene.login("bob"), Scene.bearer(token)] {
+            #expect(try client.request(scene.manifest, fields: login).status == 401, "removed")
+        }
+        try Scene.add("bob", "bob-s3cr3t", scene.files)
+        #expect(try client.request(scene.manifest, fields: Scene.login("bob")).status == 200)
+        #expect(try client.request(scene.manifest, fields: Scene.bearer(token)).status == 401)
+        let changed = try Scene.cistern(
+            ["user", "passwd", "bob", "--password-stdin"] + file, input: "other")
+        #expect(changed.code == 0, "\(changed)")
+        #expect(try client.request(scene.manifest, fields: Scene.login("bob")).status == 401)
+        let other = Scene.basic("bob", "other")
+        #expect(try client.request(scene.manifest, fields: other).status == 200)
+        let robot = try scene.robot("pull:docker.io/library/**")
+        let basic = Scene.basic("token", robot)
+        for login in [basic, Scene.bearer(robot)] {
+            #expect(try client.request(scene.manifest, fields: login).status == 200)
+        }
+        let list = try Scene.cistern(["token", "ls", "--file", scene.files.file("tokens")])
+        #expect(list.stdout.contains("pull:docker.io/library/**  ") || list.code == 0)
+        let id = String(list.stdout.prefix { $0 != " " })
+        #expect(!list.stdout.contains(robot) && robot.contains(id))
+        let revoked = try Scene.cistern(
+            ["token", "revoke", id, "--file", scene.files.file("tokens")])
+        #expect(revoked.code == 0, "\(revoked)")
+        for login in [basic, Scene.bearer(robot)] {
+            #expect(try client.request(scene.manifest, fields: login).status == 401, "revoked")
+        }
+    }
+
+    // AUTH-4: every route, method, role and kind of repository against what is written here.
+    @Test(arguments: ["pull", "none"])
+    func theMatrixHolds(anonymous: String) throws {
+        let scene = try Scene(anonymous: anonymous)
+        let puller = try scene.robot("pull:all/library/**")
+        /// What a role may of `library/a` and `private/a`, through `docker.io` and through `all`.
+        let matrix: [(role: String, login: [(String, String)], refused: Int, may: Set<String>)] = [
+            (
+                "nobody", [], 401,
+                anonymous == "pull" ? ["docker.io/library", "all/library"] : []
+            ),
+            ("wrong password", Scene.basic("ann", "x"), 401, []),
+            (
+                "administrator", Scene.login("ann"), 403,
+                ["docker.io/library", "all/library", "docker.io/private", "all/private"]
+            ),
+            ("reader", Scene.login("bob"), 403, ["docker.io/library", "all/library"]),
+            ("forbidden", Scene.login("eve"), 403, []),
+            ("robot", Scene.basic("x", puller), 403, ["all/library"]),
+        ]
+        let digest = scene.image.blobs[0].digest
+        let routes = [
+            "manifests/latest", "manifests/\(scene.image.index.digest)", "blobs/\(digest)",
+            "tags/list", "referrers/\(digest)", "blobs/uploads/", "blobs/uploads/0123456789abcdef",
+        ]
+        for row in matrix {
+            for place in ["docker.io/library", "all/library", "docker.io/private", "all/private"] {
+                for route in routes {
+                    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+                        let status = try scene.status(
+                            "/v2/\(place)/a/\(route)", row.login, method: method)
+                        let what: Comment = "\(row.role) \(method) \(place)/a/\(route)"
+                        if !row.may.contains(place) {
+                            #expect(status == row.refused, what)
+                        } else if method == "GET" || method == "HEAD" {
+                            #expect(![401, 403].contains(status), what)
+                        } else {
+                            // Proxies and groups of them take nothing (AUTH-10).
+                            #expect(status == 405, what)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func noPasswordAndNoTokenComesOut() throws {
+        let scene = try Scene()
+        let robot = try scene.robot("pull:*", ["--note", "night build", "--expires", "1d"])
+        let token = try scene.token(Scene.login("bob"), ["repository:docker.io/library/a:pull"])
+        var said = ""
+        for login in [
+            Scene.login("bob"), Scene.basic("bob", "bob-s3cr3t-wr0ng"), Scene.bearer(robot),
+            Scene.bearer(token.token), Scene.bearer(token.token + "AAAA"), Scene.login("eve"),
+        ] {
+            for target in ["/v2/", scene.manifest, "/v2/_token?account=bob"] {
+                let answer = try RawClient.request(scene.address, target, fields: login)
+                said += answer.reason + answer.fields.map { "\($0.name): \($0.value)" }.joined()
+                if !target.contains("_token") { said += answer.text }
+            }
+        }
+        said += try RawClient.request(scene.daemon.admin, "/metrics").text
+        #expect(scene.daemon.stop() == .exited(0))
+        said += scene.daemon.log
+        let tail = String(robot.suffix(40))
+        for secret in [
+            "bob-s3cr3t", base64("bob:bob-s3cr3t"), base64("bob:bob-s3cr3t-wr0ng"),
+            base64("eve:eve-s3cr3t"), tail, token.token, "$2y$",
+        ] {
+            #expect(!said.contains(secret), "\(secret)")
+        }
+        let kept = try Files.text(scene.files.file("tokens"))
+        #expect(!kept.contains(tail) && kept.contains("night build"))
+    }
+}

@@ -1,0 +1,87 @@
+import TestSupport
+import Testing
+
+/// skopeo, podman and containerd log in and pull, with and without a login (done when 2 and 4).
+@Suite("E83 clients log in", .realParts)
+struct E83_LoginClientTests {
+    private typealias Scene = LoginScene
+
+    /// A client's home: logins it has stored.
+    private struct Home {
+        let directory: TemporaryDirectory
+        let scene: LoginScene
+
+        init(_ scene: LoginScene) throws {
+            directory = try TemporaryDirectory()
+            self.scene = scene
+        }
+
+        private var environment: [String: String] {
+            ["REGISTRY_AUTH_FILE": directory.file("auth.json"), "HOME": directory.path]
+        }
+
+        func login(_ program: String, _ name: String, _ password: String) throws -> Int32 {
+            try Command.run(
+                "sh",
+                [
+                    "-c",
+                    "echo '\(password)' | \(program) login --tls-verify=false -u '\(name)'"
+                        + " --password-stdin \(scene.address)",
+                ], environment: environment
+            ).code
+        }
+
+        func copy(_ name: String, _ more: [String] = []) throws -> Command.Output {
+            try Command.run(
+                "skopeo",
+                ["copy", "--all", "--src-tls-verify=false"] + more + [
+                    "docker://\(scene.address)/\(name)", "dir:\(directory.path)/out",
+                ], environment: environment)
+        }
+    }
+
+    @Test(arguments: ["skopeo", "podman"])
+    func aLoginIsCheckedAndUsed(program: String) throws {
+        let scene = try Scene(anonymous: "none")
+        let home = try Home(scene)
+        #expect(try home.copy("docker.io/library/a").code != 0, "without a login")
+        #expect(try home.login(program, "bob", "wrong") != 0)
+        #expect(try home.login(program, "nobody", "bob-s3cr3t") != 0)
+        #expect(try home.login(program, "bob", "bob-s3cr3t") == 0)
+        let copy = try home.copy("docker.io/library/a")
+        #expect(copy.code == 0, "\(copy)")
+        #expect(try home.copy("docker.io/private/a").code != 0, "by the rules")
+        let robot = try scene.robot("pull:docker.io/private/**")
+        #expect(try home.login(program, "token", robot) == 0)
+        #expect(try home.copy("docker.io/private/a").code == 0)
+        #expect(try home.copy("docker.io/library/a").code != 0)
+    }
+
+    @Test func nobodyHasToLogInWhereAnonymousMayPull() throws {
+        let scene = try Scene()
+        let home = try Home(scene)
+        let copy = try home.copy("docker.io/library/a")
+        #expect(copy.code == 0, "\(copy)")
+        let tags = try Command.run(
+            "skopeo",
+            ["list-tags", "--tls-verify=false", "docker://\(scene.address)/docker.io/library/a"])
+        #expect(tags.code == 0 && tags.stdout.contains("latest"), "\(tags)")
+        #expect(try home.copy("docker.io/private/a").code != 0)
+        let admin = try home.copy("docker.io/private/a", ["--src-creds", "ann:ann-s3cr3t"])
+        #expect(admin.code == 0, "\(admin)")
+    }
+
+    @Test(arguments: ["pull", "none"])
+    func containerdPullsAsAUser(anonymous: String) throws {
+        let scene = try Scene(anonymous: anonymous)
+        let containerd = try ContainerdProcess(mirrors: ["docker.io": scene.daemon.url])
+        let bare = try containerd.fetch("docker.io/library/a:latest")
+        #expect((bare.code == 0) == (anonymous == "pull"), "\(bare)")
+        let user = try containerd.fetch("docker.io/library/a:latest", user: "bob:bob-s3cr3t")
+        #expect(user.code == 0, "\(user)")
+        let denied = try containerd.fetch("docker.io/private/a:latest", user: "bob:bob-s3cr3t")
+        #expect(denied.code != 0)
+        let admin = try containerd.fetch("docker.io/private/a:latest", user: "ann:ann-s3cr3t")
+        #expect(admin.code == 0, "\(admin)")
+    }
+}
