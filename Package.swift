@@ -108,7 +108,8 @@ let package = Package(
             ["Server", "COpenSSL", "HTTP", "Linux", "Reactor", "TLS", "Telemetry", "TestSupport"]),
         tests("AccessTests", ["Access", "Linux", "Reactor", "TestSupport"]),
         tests(
-            "ConfigurationTests", ["Access", "Configuration", "Linux", "OCI", "TLS", "TestSupport"]),
+            "ConfigurationTests",
+            ["Access", "Configuration", "Linux", "OCI", "TLS", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         .target(name: "CSimulation", path: "Tests/CSimulation"),
         tests(
