@@ -113,6 +113,57 @@ struct E82_LoginTests {
         }
     }
 
+    // AUTH-5: rules too; tokens stay, but bring no more than the new rules allow.
+    @Test func newRulesHoldForTokensThatWereGivenBefore() throws {
+        let scene = try Scene()
+        let token = try scene.token(
+            Scene.login("bob"), ["repository:docker.io/library/a:pull"]
+        ).token
+        let logins = [Scene.login("bob"), Scene.bearer(token)]
+        for login in logins { #expect(try scene.status(scene.manifest, login) == 200) }
+        let nobody = "[[auth.rule]]\nusers = [\"*\"]\nrepositories = [\"*\"]\nallow = []\n"
+        try scene.reload(anonymous: "pull", rules: nobody)
+        for login in logins { #expect(try scene.status(scene.manifest, login) == 403) }
+        #expect(try scene.status(scene.manifest) == 401)
+        try scene.reload(anonymous: "none", rules: "")
+        for login in logins { #expect(try scene.status(scene.manifest, login) == 200) }
+        #expect(try scene.status(scene.manifest) == 401)
+        try Files.write(scene.files.file("htpasswd"), Array("bob:nonsense\n".utf8))
+        for login in logins { #expect(try scene.status(scene.manifest, login) == 401) }
+        #expect(scene.daemon.awaitLog("htpasswd"))
+        #expect(!scene.daemon.log.contains("nonsense"))
+    }
+
+    @Test func theCommandsSayWhatIsWrong() throws {
+        let files = try TemporaryDirectory()
+        let file = ["--file", files.file("htpasswd")]
+        func run(_ arguments: [String], _ input: String = "") throws -> Command.Output {
+            try Scene.cistern(arguments + file, input: input)
+        }
+        #expect(try run(["user", "add", "ann", "--password-stdin"], "s3cr3t").code == 0)
+        let twice = try run(["user", "add", "ann", "--password-stdin"], "s3cr3t")
+        #expect(twice.code == 1 && twice.stderr.contains("cistern user passwd ann"))
+        #expect(try run(["user", "add", "a:b", "--password-stdin"], "s3cr3t").code == 64)
+        #expect(try run(["user", "add", "bob", "--password-stdin"], "").code == 64)
+        let long = String(repeating: "a", count: 73)
+        #expect(try run(["user", "add", "bob", "--password-stdin"], long).code == 64)
+        let unasked = try run(["user", "add", "bob"])
+        #expect(unasked.code == 64 && unasked.stderr.contains("--password-stdin"))
+        let made = try run(["user", "add", "bob", "--generate"])
+        #expect(made.code == 0 && made.stdout.utf8.count == 21)
+        #expect(try run(["user", "ls"]).stdout == "ann\nbob\n")
+        #expect(try run(["user", "rm", "eve"]).code == 1)
+        #expect(try run(["user", "rm", "ann"]).code == 0)
+        #expect(try run(["user", "ls"]).stdout == "bob\n")
+        let mode = try Command.succeed("stat", ["-c", "%a", files.file("htpasswd")]).stdout
+        #expect(mode == "600\n")
+        #expect(try run(["token", "create", "--allow", "fly:*"]).code == 64)
+        #expect(try run(["token", "revoke", "0000"]).code == 1)
+        let nowhere = try Scene.cistern(["user", "ls"])
+        #expect(nowhere.code == 78 && nowhere.stderr.contains("auth.htpasswd"))
+        #expect(Files.names(files.path) == ["htpasswd"], "nothing else is left")
+    }
+
     // AUTH-4: every route, method, role and kind of repository against what is written here.
     @Test(arguments: ["pull", "none"])
     func theMatrixHolds(anonymous: String) throws {

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 
 /// A daemon with users, rules and robots over scripted upstreams.
@@ -34,18 +35,35 @@ final class LoginScene: Sendable {
         files = try TemporaryDirectory()
         for user in Self.users { try Self.add(user, "\(user)-s3cr3t", files) }
         daemon = try DaemonProcess(
-            DaemonConfiguration(
-                [
-                    DaemonConfiguration.proxy("docker.io", upstream),
-                    "[repositories.all]\ntype = \"group\"\nmembers = [\"docker.io\"]",
-                    """
-                    [auth]
-                    anonymous = "\(anonymous)"
-                    htpasswd = "\(files.file("htpasswd"))"
-                    tokens = "\(files.file("tokens"))"
-                    \(rules)
-                    """,
-                ]))
+            Self.configuration(upstream, files, anonymous: anonymous, rules: rules))
+    }
+
+    private static func configuration(
+        _ upstream: LoopbackRegistry, _ files: TemporaryDirectory, anonymous: String, rules: String
+    ) -> DaemonConfiguration {
+        DaemonConfiguration([
+            DaemonConfiguration.proxy("docker.io", upstream),
+            "[repositories.all]\ntype = \"group\"\nmembers = [\"docker.io\"]",
+            """
+            [auth]
+            anonymous = "\(anonymous)"
+            htpasswd = "\(files.file("htpasswd"))"
+            tokens = "\(files.file("tokens"))"
+            \(rules)
+            """,
+        ])
+    }
+
+    /// Other rules, by SIGHUP.
+    func reload(anonymous: String, rules: String) throws {
+        let text = Self.configuration(upstream, files, anonymous: anonymous, rules: rules)
+            .text(store: daemon.storePath)
+        try Files.write(daemon.configurationFile, Array(text.utf8))
+        let before = daemon.log.split(separator: "msg=reloaded").count
+        daemon.child.signal(SIGHUP)
+        guard poll({ daemon.log.split(separator: "msg=reloaded").count > before }) else {
+            throw TestFailure("not reloaded: \(daemon.log)")
+        }
     }
 
     var address: String { daemon.address }
