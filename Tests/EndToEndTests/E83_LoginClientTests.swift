@@ -71,6 +71,38 @@ struct E83_LoginClientTests {
         #expect(admin.code == 0, "\(admin)")
     }
 
+    /// The way to tokens is the one that the client came by.
+    @Test func skopeoLogsInOverTLS() throws {
+        let authority = try TestAuthority()
+        let scene = try Scene(anonymous: "none", tls: authority)
+        let home = try TemporaryDirectory()
+        let trusted = try home.directory("certs")
+        try Files.write(trusted + "/ca.crt", try Files.read(authority.certificate))
+        let environment = ["REGISTRY_AUTH_FILE": home.file("auth.json"), "HOME": home.path]
+        let base = try Command.succeed(
+            "curl", ["-sSi", "--cacert", authority.certificate, "https://\(scene.address)/v2/"])
+        #expect(base.stdout.contains("Bearer realm=\"https://\(scene.address)/v2/_token\""))
+        func login(_ password: String) throws -> Command.Output {
+            try Command.run(
+                "sh",
+                [
+                    "-c",
+                    "echo '\(password)' | skopeo login --cert-dir \(trusted) -u bob"
+                        + " --password-stdin \(scene.address)",
+                ], environment: environment)
+        }
+        #expect(try login("wrong").code != 0)
+        let right = try login("bob-s3cr3t")
+        #expect(right.code == 0, "\(right)")
+        let copy = try Command.run(
+            "skopeo",
+            [
+                "copy", "--all", "--src-cert-dir", trusted,
+                "docker://\(scene.address)/docker.io/library/a", "dir:\(home.path)/out",
+            ], environment: environment)
+        #expect(copy.code == 0, "\(copy)")
+    }
+
     @Test(arguments: ["pull", "none"])
     func containerdPullsAsAUser(anonymous: String) throws {
         let scene = try Scene(anonymous: anonymous)

@@ -28,14 +28,23 @@ final class LoginScene: Sendable {
         admins = ["ann"]
         """
 
-    init(anonymous: String = "pull", rules: String = LoginScene.rules) throws {
+    /// `tls` is whose certificate the listener has; without, it speaks plain HTTP.
+    init(
+        anonymous: String = "pull", rules: String = LoginScene.rules, tls: TestAuthority? = nil
+    ) throws {
         upstream = try LoopbackRegistry(.plain)
         upstream.add(image, "library/a")
         upstream.add(image, "private/a")
         files = try TemporaryDirectory()
         for user in Self.users { try Self.add(user, "\(user)-s3cr3t", files) }
-        daemon = try DaemonProcess(
-            Self.configuration(upstream, files, anonymous: anonymous, rules: rules))
+        var configuration = Self.configuration(
+            upstream, files, anonymous: anonymous, rules: rules)
+        if let pair = try tls?.issue(["127.0.0.1"]) {
+            configuration.listeners = ["tls = \"site\""]
+            configuration.tables.append(
+                "[tls.site]\ncertificate = \"\(pair.certificate)\"\nkey = \"\(pair.key)\"")
+        }
+        daemon = try DaemonProcess(configuration)
     }
 
     private static func configuration(
