@@ -130,6 +130,7 @@ actor Daemon {
             table: RoutingTable(built.repositories, listeners, configuration),
             control: access.control)
         runtime.metrics.configuration.taken(wallSeconds: runtime.home.clock.dateSeconds)
+        runtime.metrics.configuration.certificatesEnd(ListenerTLS.ends(configuration))
     }
 
     private func serve(_ bound: BoundListener) async throws(DaemonError) {
@@ -168,9 +169,7 @@ actor Daemon {
     /// Start-up lines: what is served, and what to try next.
     private func announce() {
         let logger = runtime.logger
-        for warning in configuration.warnings {
-            logger.log(.warn, "configuration", ["note": .string("\(warning)")])
-        }
+        warn()
         let store = runtime.store.statistics
         logger.log(
             .info, "starting",
@@ -198,6 +197,13 @@ actor Daemon {
         if let hint { logger.log(.info, "try", ["command": .string(hint)]) }
         logger.log(.info, "ready")
         runtime.notifier.ready(status: statusText)
+    }
+
+    /// Says at each start and reload what is odd (TLS-1).
+    private func warn() {
+        for warning in configuration.warnings {
+            runtime.logger.log(.warn, "configuration", ["note": .string("\(warning)")])
+        }
     }
 
     /// A command that shows the cache at work.
@@ -294,12 +300,14 @@ actor Daemon {
                 "\(fixed.joined(separator: ", ")) cannot change while running; restart instead")
         }
         try ListenerBuilder.refuseSharing(new, listeners)
-        try ListenerTLS.renew(listeners, by: new)
+        let renewal = try ListenerTLS.renewal(of: listeners, by: new)
         try take(new)
+        for (listener, context) in renewal { listener.replace(tls: context) }
         try? await runtime.store.apply(StoreBuilder.limits(new.cache))
         runtime.home.spawn { [runtime] in await runtime.store.trim() }
         await scrubber.set(every: new.cache.verify, rate: new.cache.verifyRate)
         runtime.logger.level = Logger.Level(rawValue: new.log.level.rawValue) ?? .info
+        warn()
         runtime.logger.log(
             .info, "reloaded", ["config": .string(new.source ?? "built in")])
     }

@@ -27,17 +27,24 @@ enum ListenerTLS {
         }
     }
 
-    /// Gives the open listeners a new configuration's certificates: all of them, or none.
-    static func renew(
-        _ bound: [BoundListener], by configuration: Configuration
-    ) throws(DaemonError) {
-        var contexts: [(Listener, TLSContext)] = []
+    /// What the open listeners shake hands with by a new configuration.
+    static func renewal(
+        of bound: [BoundListener], by configuration: Configuration
+    ) throws(DaemonError) -> [(listener: Listener, context: TLSContext)] {
+        var contexts: [(listener: Listener, context: TLSContext)] = []
         for bound in bound {
             guard let index = bound.index, configuration.listeners.indices.contains(index),
                 let context = try context(configuration, configuration.listeners[index])
             else { continue }
             contexts.append((bound.listener, context))
         }
-        for (listener, context) in contexts { listener.replace(tls: context) }
+        return contexts
+    }
+
+    /// When each certificate's time is over, by its name.
+    static func ends(_ configuration: Configuration) -> [String: Int64] {
+        var ends: [String: Int64] = [:]
+        for each in configuration.tls { ends[each.name] = (try? each.pair())?.notAfter }
+        return ends
     }
 }

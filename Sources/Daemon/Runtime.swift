@@ -56,7 +56,7 @@ struct Runtime: Sendable {
             metrics: metrics)
         server = Server(
             loops: loops, workers: workers, limits: ServerLimits(configuration.limits),
-            events: ServerEvents(counting: metrics))
+            events: ServerEvents(counting: metrics, logger))
         content = Content(
             store: store, workers: workers, loop: loops[0], logger: logger,
             events: RegistryEvents(counting: metrics, repositories))
@@ -94,9 +94,17 @@ extension ServerLimits {
 }
 
 extension ServerEvents {
-    fileprivate init(counting metrics: DaemonMetrics) {
+    fileprivate init(counting metrics: DaemonMetrics, _ logger: Logger) {
         self.init()
         rejected = { reason, _ in metrics.http.rejected(reason) }
+        handshakeFailed = { reason, peer, listener in
+            logger.log(
+                .info, "tls handshake failed",
+                [
+                    "reason": .string(reason), "client": .string(peer),
+                    "listener": .string(listener.name),
+                ])
+        }
     }
 }
 

@@ -24,7 +24,7 @@ final class Connection {
     let socket: ClientSocket
     let input: InputBuffer
     private let handler: any RequestHandler
-    private let peer: String
+    let peer: String
     let accepted: Instant
     private(set) var requests = 0
     private var requestsInTurn = 0

@@ -30,6 +30,7 @@ final class ServerLoop: @unchecked Sendable {
     private var connections: [UInt64: Connection] = [:]
     private var connectionsEver: UInt64 = 0
     private var headBuffers: [[UInt8]] = []
+    private var handshakeNoted: Instant?
     private var pieceMemory: UnsafeMutableRawBufferPointer?
     private var identifiers: SeededGenerator
     private var dateLine: [UInt8] = []
@@ -126,6 +127,13 @@ final class ServerLoop: @unchecked Sendable {
         let oldest = idle.min { ($0.idleSince ?? loop.now) < ($1.idleSince ?? loop.now) }
         oldest?.giveUp()
         return oldest != nil
+    }
+
+    /// Whether a second has passed since the last failed handshake that was told of.
+    func mayNoteHandshake() -> Bool {
+        if let handshakeNoted, loop.now - handshakeNoted < .seconds(1) { return false }
+        handshakeNoted = loop.now
+        return true
     }
 
     func nextRequestID() -> RequestID { RequestID(identifiers.next()) }

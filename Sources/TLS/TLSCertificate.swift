@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 
 /// A server's certificate with its chain and its private key, which belong together.
 ///
@@ -37,6 +38,13 @@ package final class TLSCertificate: @unchecked Sendable {
 
     /// Whether its time is over by the system's clock.
     package var hasExpired: Bool { X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0 }
+
+    /// The second since 1970 in which its time is over.
+    package var notAfter: Int64? {
+        var time = tm()
+        guard ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &time) == 1 else { return nil }
+        return Int64(timegm(&time))
+    }
 
     /// Whether its time has not begun by the system's clock.
     package var isNotYetValid: Bool { X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0 }

@@ -24,6 +24,8 @@ package final class TLSSession {
     /// Its callbacks use the object.
     private let context: TLSContext
     private var failure: Int32?
+    /// What OpenSSL said when it failed, in its own fixed words; nothing of the client's.
+    package private(set) var reason = ""
     /// Whether the kernel encrypts, so that files go out without being read.
     package private(set) var sendsFiles = false
 
@@ -115,9 +117,13 @@ package final class TLSSession {
             return .wantsWrite
         case SSL_ERROR_ZERO_RETURN: return .ended
         default:
-            failure = code == 0 ? EPROTO : code
-            ERR_clear_error()
-            return .failed(failure ?? EPROTO)
+            let said = ERR_peek_last_error() != 0
+            reason = said ? TLSError.lastReason() : "the client left"
+            // The only one of our callbacks that fails so.
+            if reason == "callback failed" { reason = "the name asked for is not served" }
+            let failure = code == 0 ? EPROTO : code
+            self.failure = failure
+            return .failed(failure)
         }
     }
 }

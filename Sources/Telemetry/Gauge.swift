@@ -29,6 +29,9 @@ package final class Gauge: Sendable {
         series.remove(values)
     }
 
+    /// The first label's values that are known.
+    var names: [String] { series.sorted().compactMap { labels, _ in labels.first } }
+
     func render(_ name: String, to page: inout Exposition) {
         for (labels, gauge) in series.sorted() where gauge.isShown {
             page.sample(name, series.labels, labels, gauge.value)

@@ -126,6 +126,7 @@ struct E80_TLSTests {
         // Neither a name of ours nor of a certificate's; a certificate's, but not one of ours.
         let unknown = try site.curl("/v2/", name: "other.example", ["-k"])
         #expect(unknown.code == 35, "\(unknown)")
+        #expect(site.daemon.awaitLog("the name asked for is not served"))
         let lab = try site.curl("/v2/", name: "lab.example", ["-w", "%{http_code}"])
         #expect(lab.stdout.hasSuffix("421"), "\(lab)")
         let old = try site.curl(
@@ -188,6 +189,8 @@ struct E80_TLSTests {
         #expect(site.daemon.awaitLog("the key does not belong to the certificate"))
         #expect(try site.daemon.metric("cistern_config_last_reload_successful") == 0)
         #expect(try site.connect("new.example").1.serverName == "new.example")
+        let name = "cistern_tls_certificate_not_after_timestamp_seconds{name=\"office\"}"
+        #expect(try site.daemon.metric(name) ?? 0 > 1_700_000_000)
         // The first connection has lived through it all.
         #expect(held.send(Array("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n".utf8)))
         var buffer = [UInt8](repeating: 0, count: 4096)

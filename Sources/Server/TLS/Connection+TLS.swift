@@ -37,7 +37,7 @@ extension Connection {
             case .wantsWrite: socket.readiness.clearWritable()
             case .ended, .failed:
                 // FIN, so that the alert arrives.
-                state.events.rejected(.tlsHandshake, listener.identity)
+                noteFailure(session.reason)
                 await linger()
                 return false
             }
@@ -46,6 +46,13 @@ extension Connection {
                 return false
             }
         }
+    }
+
+    /// Who is flooded with them need not read all of them (RES-6).
+    private func noteFailure(_ reason: String) {
+        state.events.rejected(.tlsHandshake, listener.identity)
+        guard state.mayNoteHandshake() else { return }
+        state.events.handshakeFailed(reason, peer, listener.identity)
     }
 
     /// Waits for the client's next step; false if nothing more is to be waited for.
