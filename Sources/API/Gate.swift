@@ -76,9 +76,12 @@ struct Gate: Sendable {
             return challenge.answer("to \(action.rawValue) here takes a login", scope: scope)
         case .denied:
             let whole = "\(repository)/\(name)".prefix(300)
+            let message =
+                control.rules.takesLogins
+                ? "this login may not \(action.rawValue) \(whole)"
+                : "nobody may \(action.rawValue) \(whole): the configuration has no [auth]"
             return .error(
-                403, .denied, "this login may not \(action.rawValue) \(whole)",
-                reason: "not allowed to \(action.rawValue) here")
+                403, .denied, message, reason: "not allowed to \(action.rawValue) here")
         }
     }
 
