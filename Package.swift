@@ -60,8 +60,10 @@ let package = Package(
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
         module("Server", ["HTTP", "Linux", "Reactor", "Telemetry", "TLS"]),
         module("Access", ["CCrypt", "COpenSSL", "Linux", "Reactor"]),
-        module("API", ["Access", "HTTP", "OCI", "Registry", "Server", "Reactor", "Telemetry"]),
-        module("Configuration", ["Access", "CTOML", "Linux", "TLS"]),
+        module(
+            "API",
+            ["Access", "HTTP", "OCI", "Registry", "Server", "Store", "Reactor", "Telemetry"]),
+        module("Configuration", ["Access", "CTOML", "Linux", "OCI", "TLS"]),
         module(
             "Daemon",
             [

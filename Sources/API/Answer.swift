@@ -69,13 +69,19 @@ extension Answer {
     ) -> Answer {
         switch error {
         case .notFound:
-            return .error(404, missing, "\(what) does not exist upstream")
+            return .error(404, missing, "\(what) does not exist")
         case .denied(let registry, let status):
             return .error(
                 403, .denied,
                 "\(registry) denies access to \(what): it does not exist or needs credentials",
                 reason: "\(registry) denies access",
                 detail: [("upstream_status", String(status))])
+        case .notAllowed(let registry):
+            return .error(
+                403, .denied,
+                "the configuration does not let \(what) be asked for at \(registry): see allow "
+                    + "and deny of its repository",
+                reason: "not allowed here")
         case .limited(let registry, _):
             let seconds = error.retryAfterSeconds ?? 1
             return .error(
@@ -140,7 +146,7 @@ extension RegistryError {
     /// When asking again makes sense, for 502, 503 and 504 (UP-10).
     fileprivate var retryAfterSeconds: Int? {
         switch self {
-        case .notFound, .denied, .offline: nil
+        case .notFound, .denied, .notAllowed, .offline: nil
         case .limited(_, let retryAfter), .busy(_, let retryAfter), .resting(_, let retryAfter, _):
             retryAfter.wholeSeconds
         case .rangeOfCorrupt: 60

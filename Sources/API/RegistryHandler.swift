@@ -44,6 +44,15 @@ package final class RegistryHandler: RequestHandler {
         return observer.observe(answer, request, label)
     }
 
+    /// Manifests and blobs that are pushed.
+    package func takesBody(of head: RequestHead) -> Bool {
+        guard let route = Route(path: head.target.path) else { return false }
+        switch (head.method, route.resource) {
+        case (.put, .manifest), (.post, .upload), (.patch, .upload), (.put, .upload): return true
+        default: return false
+        }
+    }
+
     package func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {
         observer.refuse(error, context)
     }
@@ -82,8 +91,9 @@ package final class RegistryHandler: RequestHandler {
                 ?? .error(404, .unknown, "no such resource of the distribution API")
         }
         if case .catalog = route.resource {
-            return gate.refusalOfStranger()
-                ?? .error(404, .unsupported, "this cache does not list repositories")
+            if let refusal = gate.refusalOfStranger() { return refusal }
+            guard request.isRead else { return methodRefused() }
+            return await Catalog(request, table, route, gate).answer()
         }
         guard
             let selection = table.select(
@@ -92,19 +102,26 @@ package final class RegistryHandler: RequestHandler {
         else {
             return gate.refusalOfStranger() ?? unknownRepository(route, namespaces.first, table)
         }
+        let action = route.action(request.head.method)
+        // Whoever pushes to a group pushes to what takes it there. What takes nothing says so to
+        // all who may look at it (AUTH-10).
+        let changes = action ?? .pull
+        let pushed = changes == .pull ? nil : selection.repository.pushTarget?.name
         let refusal = gate.refusal(
-            .pull, selection.repository.name, selection.components.joined(separator: "/"),
+            pushed == nil ? .pull : changes, pushed ?? selection.repository.name,
+            selection.components.joined(separator: "/"),
             clientName: route.components.joined(separator: "/"))
         if var refusal {
             refusal.repository = selection.repository.name
             return refusal
         }
-        guard request.isRead else { return methodRefused() }
-        return await answer(request, route.resource, selection)
+        guard action != nil else { return methodRefused() }
+        return await answer(request, route, selection, table, gate)
     }
 
     private func answer(
-        _ request: Request, _ resource: Route.Resource, _ selection: RoutingTable.Selection
+        _ request: Request, _ route: Route, _ selection: RoutingTable.Selection,
+        _ table: RoutingTable, _ gate: Gate
     ) async -> Answer {
         let text = selection.components.joined(separator: "/")
         guard let name = RepositoryName(parsing: text) else {
@@ -115,14 +132,11 @@ package final class RegistryHandler: RequestHandler {
         case .repository(let found): repository = found
         case .answer(let answer): return answer
         }
-        let pull = Pull(request: request, repository: repository, name: name)
         var answer: Answer
-        switch resource {
-        case .manifest(let text): answer = await pull.manifest(text)
-        case .blob(let text): answer = await pull.blob(text)
-        case .tags: answer = await pull.tags()
-        case .referrers(let text): answer = await pull.referrers(text)
-        default: answer = methodRefused()
+        if route.changes(request.head.method) {
+            answer = await push(request, route, repository, name, table, gate)
+        } else {
+            answer = await pull(request, route, repository, name)
         }
         if selection.repository.passesLoginsOn {
             answer = ClientView.challenging(answer, request, repository.name)
@@ -133,6 +147,66 @@ package final class RegistryHandler: RequestHandler {
             answer.response.fields.append("OCI-Namespace", namespace)
         }
         return answer
+    }
+
+    private func pull(
+        _ request: Request, _ route: Route, _ repository: Repository, _ name: RepositoryName
+    ) async -> Answer {
+        let pull = Pull(request: request, repository: repository, name: name)
+        switch route.resource {
+        case .manifest(let text): return await pull.manifest(text)
+        case .blob(let text): return await pull.blob(text)
+        case .tags: return await pull.tags()
+        case .referrers(let text): return await pull.referrers(text)
+        default: return methodRefused()
+        }
+    }
+
+    private func push(
+        _ request: Request, _ route: Route, _ repository: Repository, _ name: RepositoryName,
+        _ table: RoutingTable, _ gate: Gate
+    ) async -> Answer {
+        guard let hosted = repository.pushTarget else { return methodRefused() }
+        let push = Push(
+            request: request, hosted: hosted, name: name, base: route.base,
+            user: gate.caller.principal.identifier)
+        switch (request.head.method, route.resource) {
+        case (.put, .manifest(let text)): return await push.manifest(text)
+        case (.delete, .manifest(let text)): return await push.deleteManifest(text)
+        case (.delete, .blob(let text)): return await push.deleteBlob(text)
+        case (.post, .upload(nil)):
+            return await push.begin { digest in
+                await self.canMount(digest, into: hosted, request, route, table, gate)
+            }
+        case (.patch, .upload(let id?)): return await push.patch(id)
+        case (.put, .upload(let id?)): return await push.close(id)
+        case (.get, .upload(let id?)), (.head, .upload(let id?)): return await push.status(id)
+        case (.delete, .upload(let id?)): return await push.cancel(id)
+        default:
+            return .error(405, .unsupported, "this resource has no such method")
+        }
+    }
+
+    /// Whether the caller may have a blob from where a mount says it is, or, if it does not say,
+    /// from anywhere in the same repository.
+    private func canMount(
+        _ digest: Digest, into hosted: HostedRepository, _ request: Request, _ route: Route,
+        _ table: RoutingTable, _ gate: Gate
+    ) async -> Bool {
+        guard let from = request.head.target.first("from"), !from.isEmpty else {
+            return hosted.names(showing: digest).contains {
+                gate.allows(.pull, hosted.name, $0.text)
+            }
+        }
+        let found = table.select(
+            listener: request.listener.name, prefix: route.prefix,
+            components: from.split(separator: "/", omittingEmptySubsequences: false)[...],
+            namespace: request.head.target.first("ns"))
+        guard let found,
+            let name = RepositoryName(parsing: found.components.joined(separator: "/")),
+            gate.allows(.pull, found.repository.name, name.text)
+        else { return false }
+        return await found.repository.has(digest, under: name)
     }
 
     // MARK: - Fixed answers

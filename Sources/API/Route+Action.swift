@@ -4,14 +4,13 @@ package import HTTP
 extension Route {
     /// What a request wants to do; nil for methods that the distribution API does not have.
     ///
-    /// Ending an upload undoes a push of one's own, so it takes no more than that.
+    /// Whatever is done to an upload is part of a push: looking at it, and ending it, too.
     package func action(_ method: Method) -> Action? {
+        let isOfUpload = if case .upload = resource { true } else { false }
         switch method {
-        case .get, .head: return .pull
+        case .get, .head: return isOfUpload ? .push : .pull
         case .put, .post, .patch: return .push
-        case .delete:
-            if case .upload = resource { return .push }
-            return .delete
+        case .delete: return isOfUpload ? .push : .delete
         case .options, .other: return nil
         }
     }

@@ -9,7 +9,8 @@ package struct Route {
         case blob(Substring)
         case tags
         case referrers(Substring)
-        case upload
+        /// Beginning an upload, or with its name the upload itself.
+        case upload(Substring?)
         case catalog
         /// Where tokens come from (`TokenEndpoint`).
         case token
@@ -41,6 +42,12 @@ package struct Route {
         (resource, components) = Self.resource(of: parts)
     }
 
+    /// The path of the image itself, as the client named it.
+    var base: String {
+        let start = prefix.map { "/\($0)/v2" } ?? "/v2"
+        return components.isEmpty ? start : "\(start)/\(components.joined(separator: "/"))"
+    }
+
     private static func resource(
         of parts: ArraySlice<Substring>
     ) -> (Resource, ArraySlice<Substring>) {
@@ -50,11 +57,11 @@ package struct Route {
         if parts.count == 1, last == "_catalog" { return (.catalog, []) }
         if parts.count == 1, last == "_token" { return (.token, []) }
         if parts.count >= 3, verb == "uploads", name.last == "blobs" {
-            return (.upload, name.dropLast())
+            return (.upload(last.isEmpty ? nil : last), name.dropLast())
         }
         switch verb {
         case "manifests": return (.manifest(last), name)
-        case "blobs" where last == "uploads": return (.upload, name)
+        case "blobs" where last == "uploads": return (.upload(nil), name)
         case "blobs": return (.blob(last), name)
         case "tags" where last == "list": return (.tags, name)
         case "referrers": return (.referrers(last), name)

@@ -110,6 +110,27 @@ package struct RoutingTable: Sendable {
         return rules.repository.flatMap { repositories[$0] }?.passesLoginsOn ?? false
     }
 
+    /// The hosted repositories that a listener's catalog is of, and what stands in front of their
+    /// names there.
+    func hosted(
+        listener: String, prefix: Substring?
+    ) -> [(repository: HostedRepository, prefix: String)] {
+        if let prefix { return named(prefix)?.hosted.map { ($0, "") } ?? [] }
+        guard let rules = listeners[listener] else { return [] }
+        var found: [(repository: HostedRepository, prefix: String)] = []
+        if rules.ways.contains(where: { $0 == .root }), let root = rules.repository {
+            found = repositories[root]?.hosted.map { ($0, "") } ?? []
+        }
+        guard rules.ways.contains(where: { $0 == .path }) else { return found }
+        // What has a shorter name already is not listed by its long one, too.
+        let listed = Set(found.map(\.repository.name))
+        for (name, repository) in repositories.sorted(by: { $0.key < $1.key })
+        where !listed.contains(name) {
+            if case .hosted(let hosted) = repository { found.append((hosted, name + "/")) }
+        }
+        return found
+    }
+
     private func byNamespace(
         _ namespace: String, _ components: ArraySlice<Substring>
     ) -> Selection? {

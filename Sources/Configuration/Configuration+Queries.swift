@@ -9,7 +9,26 @@ extension Configuration {
                 return
             }
             switch repository.kind {
+            case .hosted: break
             case .proxy: found.append(repository)
+            case .group(let group): for member in group.members { visit(member) }
+            }
+        }
+        visit(name)
+        return found
+    }
+
+    /// The hosted repositories below a repository in order; a hosted one is below itself.
+    package func hosted(below name: String) -> [String] {
+        var found: [String] = []
+        var visited: Set<String> = []
+        func visit(_ name: String) {
+            guard visited.insert(name).inserted, let repository = repository(named: name) else {
+                return
+            }
+            switch repository.kind {
+            case .hosted: found.append(name)
+            case .proxy: break
             case .group(let group): for member in group.members { visit(member) }
             }
         }

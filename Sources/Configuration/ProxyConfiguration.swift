@@ -1,4 +1,5 @@
 package import Linux
+package import OCI
 
 /// `type = "proxy"`: another registry, fetched once and kept.
 package struct ProxyConfiguration: Sendable, Equatable {
@@ -39,6 +40,9 @@ package struct ProxyConfiguration: Sendable, Equatable {
     package var firstByteTimeout: Duration
     /// Bound on a quiet stretch inside a body (UP-2).
     package var stallTimeout: Duration
+    /// Image names that are asked for at all, and of those the ones that are not (AUTH-10).
+    package var allow: [NamePattern]
+    package var deny: [NamePattern]
     /// How often an interrupted blob is continued (UP-4).
     package var retries: Int
     /// True when what the credentials open may be pulled by anyone who reaches a listener (AUTH-8).

@@ -10,14 +10,21 @@ package struct RepositoryConfiguration: Sendable, Equatable {
         if case .proxy(let proxy) = kind { proxy } else { nil }
     }
 
+    /// The hosted repository's settings, or nil for another kind.
+    package var hosted: HostedConfiguration? {
+        if case .hosted(let hosted) = kind { hosted } else { nil }
+    }
+
     /// The group's settings, or nil for another kind.
     package var group: GroupConfiguration? {
         if case .group(let group) = kind { group } else { nil }
     }
 }
 
-/// The kinds of repository that can be configured; `hosted` takes its place here when it works.
+/// The kinds of repository that can be configured.
 package enum RepositoryKind: Sendable, Equatable {
+    /// One's own, pushed to.
+    case hosted(HostedConfiguration)
     /// Another registry, fetched once and kept.
     case proxy(ProxyConfiguration)
     /// Several repositories under one name.

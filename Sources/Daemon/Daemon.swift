@@ -22,6 +22,9 @@ actor Daemon {
     /// How often the status line is refreshed.
     private static let statusInterval = Duration.seconds(5)
 
+    /// How often what nobody needs any more is looked for in hosted repositories.
+    private static let collectInterval = Duration.seconds(600)
+
     /// Errors of a refused configuration that are logged.
     private static let errorsLoggedMax = 20
 
@@ -76,6 +79,7 @@ actor Daemon {
         await serveControl()
         try watchSignals()
         schedule(Self.flushInterval) { [runtime] in await runtime.store.flushRecency() }
+        schedule(Self.collectInterval) { [self] in await collect() }
         schedule(Self.statusInterval) { [self] in
             await tellStatus()
             await measurePins()
@@ -110,6 +114,15 @@ actor Daemon {
 
     /// Commands at a time.
     private static let controlConnectionsMax = 16
+
+    /// Lets go of abandoned uploads, of tags that no rule keeps, and of blobs that nothing needs.
+    private func collect() async {
+        await runtime.store.sweepUploads()
+        for repository in built.repositories {
+            if case .hosted(let hosted) = repository { await hosted.expireTags() }
+        }
+        await runtime.content.collectHosted()
+    }
 
     private func measurePins() async {
         let bytes = await runtime.workers.run { [store = runtime.store] in
@@ -180,7 +193,12 @@ actor Daemon {
                 "limit": .integer(store.limitBytes),
             ])
         for repository in configuration.repositories {
-            let kind = repository.proxy.map { "proxy of \($0.registry)" } ?? "group"
+            let kind =
+                switch repository.kind {
+                case .hosted: "hosted"
+                case .proxy(let proxy): "proxy of \(proxy.registry)"
+                case .group: "group"
+                }
             logger.log(
                 .info, "repository",
                 ["name": .string(repository.name), "kind": .string(kind)])

@@ -46,14 +46,24 @@ struct RepositoryBuilder {
             proxies[repository.name] = proxy
             built.repositories.append(.proxy(proxy))
         }
+        var hosted: [String: HostedRepository] = [:]
+        for repository in configuration.repositories {
+            guard case .hosted(let settings) = repository.kind else { continue }
+            let made = HostedRepository(
+                name: repository.name, policy: HostedPolicy(settings, configuration.limits),
+                content: runtime.content)
+            hosted[repository.name] = made
+            built.repositories.append(.hosted(made))
+        }
         for repository in configuration.repositories {
             guard case .group(let group) = repository.kind else { continue }
             let names = members(of: group, in: configuration, depth: 0)
             built.repositories.append(
                 .group(
                     GroupRepository(
-                        name: repository.name, members: names.compactMap { proxies[$0] },
-                        content: runtime.content)))
+                        name: repository.name, hosted: names.compactMap { hosted[$0] },
+                        members: names.compactMap { proxies[$0] },
+                        pushTo: group.pushTo.flatMap { hosted[$0] }, content: runtime.content)))
         }
         return built
     }
@@ -71,7 +81,7 @@ struct RepositoryBuilder {
         return nil
     }
 
-    /// The proxies of a group, groups within it replaced by theirs, each once.
+    /// The members of a group, groups within it replaced by theirs, each once.
     private func members(
         of group: GroupConfiguration, in configuration: Configuration, depth: Int
     ) -> [String] {
@@ -135,8 +145,28 @@ struct RepositoryBuilder {
             resumesMax: settings.retries, manifestBytesMax: Int(clamping: limits.manifestSize),
             blobBytesMax: limits.blobSize, implicitLibrary: settings.registry == "docker.io")
         policy.isOffline = settings.offline
+        policy.allow = settings.allow
+        policy.deny = settings.deny
         if settings.offline { policy.staleMax = .forever }
         return policy
+    }
+}
+
+extension HostedPolicy {
+    init(_ settings: HostedConfiguration, _ limits: LimitsConfiguration) {
+        self.init()
+        tags =
+            switch settings.tags {
+            case .mutable: .mutable
+            case .immutable: .immutable
+            case .immutableExceptLatest: .immutableExceptLatest
+            }
+        allowsDelete = settings.allowsDelete
+        sizeMax = settings.maxSize
+        keepLast = settings.keep?.last
+        keepNewerThan = settings.keep?.newerThan
+        manifestBytesMax = Int(clamping: limits.manifestSize)
+        blobBytesMax = limits.blobSize
     }
 }
 

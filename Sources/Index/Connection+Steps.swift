@@ -11,6 +11,8 @@ struct StoredObject: Sendable {
 struct StoredChild {
     let digest: Digest
     let disk: Int64?
+    /// Whether it is hosted, so that no eviction takes it.
+    let isHeld: Bool
 }
 
 /// The small steps that transactions are made of.
@@ -44,9 +46,19 @@ extension Connection {
         while try row.step() {
             guard let digest = row.digest(0) else { continue }
             children.append(
-                StoredChild(digest: digest, disk: row.isNull(1) ? nil : row.integer(1)))
+                StoredChild(
+                    digest: digest, disk: row.isNull(1) ? nil : row.integer(1),
+                    isHeld: row.integer(2) != 0))
         }
         return children
+    }
+
+    /// Makes an object that no stored manifest names any more stand for itself, used at `stamp`.
+    func makeRoot(_ digest: Digest, _ stamp: Int64) throws(IndexError) {
+        let row = try statement(.makeRoot)
+        row.bind(1, digest)
+        row.bind(2, stamp)
+        try row.run()
     }
 
     // MARK: - Recency

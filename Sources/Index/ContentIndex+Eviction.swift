@@ -47,6 +47,8 @@ private struct Eviction {
     private var freed: Int64 = 0
     /// All whose names are gone, stored or not.
     private(set) var forgotten: [Digest] = []
+    /// Hosted parts of the image looked at: they stay, on their own.
+    private var held: [Digest] = []
 
     init(_ connection: Connection, _ request: EvictionRequest, _ now: Int64) {
         self.connection = connection
@@ -121,14 +123,16 @@ private struct Eviction {
             removed.append(RemovedObject(evicted: evicted, state: state))
         }
         for digest in unlinked { try connection.run(.deleteLinks, digest) }
+        for digest in held { try connection.makeRoot(digest, used) }
         forgotten += stored + unlinked
     }
 
     /// What goes with `root`: stored objects that no stored manifest outside of them names, and
     /// names of objects that are not stored at all.
-    private func image(
+    private mutating func image(
         of root: Digest
     ) throws(IndexError) -> (stored: [Digest], unstored: [Digest]) {
+        held = []
         var stored = [root]
         var leaving: Set<Digest> = [root]
         var unstored: Set<Digest> = []
@@ -138,6 +142,10 @@ private struct Eviction {
                 // Asked again at each of its parents: the last one to leave decides.
                 guard !leaving.contains(child.digest), try isOnly(leaving, naming: child.digest)
                 else { continue }
+                if child.isHeld {
+                    held.append(child.digest)
+                    continue
+                }
                 if child.disk == nil {
                     unstored.insert(child.digest)
                 } else {

@@ -12,9 +12,9 @@ extension ContentIndex {
 
     /// Takes in what the journal tells and the index does not know: its last rows were lost.
     package func restore(_ names: RememberedNames) async throws(IndexError) {
-        let files = self.files
+        let (files, time) = (self.files, clock.wallSeconds)
         try await onThread { writer throws(IndexError) in
-            try writer.restore(names) { writer throws(IndexError) in
+            try writer.restore(names, at: time) { writer throws(IndexError) in
                 try files.keepLogShort(writer)
             }
         }
@@ -70,27 +70,31 @@ extension Connection {
     /// How many rows a transaction of `restore` writes, so that the log stays short.
     private static let restoredMax = 1024
 
-    /// Adds what `names` tells and is not known; `settle` is called after each transaction.
+    /// Adds what `names` tells at `time` and is not known; `settle` is called after each
+    /// transaction.
     func restore(
-        _ names: RememberedNames, settle: (Connection) throws(IndexError) -> Void
+        _ names: RememberedNames, at time: Int64,
+        settle: (Connection) throws(IndexError) -> Void
     ) throws(IndexError) {
         let rows = names.rows
         var start = 0
         while start < rows.count {
             let end = min(start + Self.restoredMax, rows.count)
             try transaction { connection throws(IndexError) in
-                for row in rows[start..<end] { try connection.restore(row) }
+                for row in rows[start..<end] { try connection.restore(row, at: time) }
             }
             try settle(self)
             start = end
         }
     }
 
-    private func restore(_ row: RememberedNames.Row) throws(IndexError) {
+    private func restore(_ row: RememberedNames.Row, at time: Int64) throws(IndexError) {
         switch row {
         case .link(let digest, let place):
             guard let id = try repository(place) else { return }
             try link(digest, id)
+            // Its age is not known any more: its lease begins anew.
+            if HostedKey.isHosted(place.repository) { try host(digest, id, at: time) }
         case .tag(let key, let digest, let checkedAt):
             guard let id = try repository(key.place) else { return }
             try restore(key.tag, of: id, digest, checkedAt)

@@ -50,10 +50,7 @@ extension ContentIndex {
             try connection.run(.deleteManifest, digest)
             try connection.run(.deleteBlob, digest)
             for child in children where child.disk != nil {
-                let row = try connection.statement(.makeRoot)
-                row.bind(1, child.digest)
-                row.bind(2, stamp)
-                try row.run()
+                try connection.makeRoot(child.digest, stamp)
             }
             return state
         }

@@ -79,7 +79,7 @@ package final class ContentIndex: Sendable {
             directory: files.directory, toldAll: isNew || found >= Schema.pinsToldSince)
         // Before anybody asks: what is linked nowhere would pass for public.
         if isNew {
-            try writer.restore(journal.read()) { writer throws(IndexError) in
+            try writer.restore(journal.read(), at: clock.wallSeconds) { writer throws(IndexError) in
                 try files.keepLogShort(writer)
             }
         }
@@ -172,6 +172,18 @@ package final class ContentIndex: Sendable {
         _ body: @escaping @Sendable (Connection) throws(IndexError) -> T
     ) async throws(IndexError) -> T {
         try await onThread { writer throws(IndexError) in try writer.transaction(body) }
+    }
+
+    /// As `write`, and on disk when it returns: what was acknowledged by it survives a power cut
+    /// (DUR-3).
+    func writeDurably<T: Sendable>(
+        _ body: @escaping @Sendable (Connection) throws(IndexError) -> T
+    ) async throws(IndexError) -> T {
+        try await onThread { writer throws(IndexError) in
+            try writer.execute("PRAGMA synchronous = FULL")
+            defer { try? writer.execute("PRAGMA synchronous = NORMAL") }
+            return try writer.transaction(body)
+        }
     }
 
     /// Runs `body`, which makes its own transactions, on the index thread.

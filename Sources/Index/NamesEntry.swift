@@ -10,6 +10,8 @@ enum NamesEntry: Equatable, Sendable {
     case tag(repository: String, name: String, tag: String, Digest, checkedAt: Int64)
     /// A tag is no more.
     case untag(repository: String, name: String, tag: String)
+    /// A repository shows a digest under a name no more.
+    case unlink(repository: String, name: String, Digest)
     /// An operator keeps an image.
     case pin(PinRow)
     /// An operator keeps it no more.
@@ -45,6 +47,9 @@ enum NamesEntry: Equatable, Sendable {
             self = .tag(
                 repository: fields[1], name: fields[2], tag: fields[3], digest, checkedAt: time)
         case ("U", 4): self = .untag(repository: fields[1], name: fields[2], tag: fields[3])
+        case ("X", 4):
+            guard let digest = Digest(parsing: fields[3]) else { return nil }
+            self = .unlink(repository: fields[1], name: fields[2], digest)
         case ("P", 6):
             guard let until = Int64(fields[4]) else { return nil }
             self = .pin(
@@ -81,6 +86,8 @@ enum NamesEntry: Equatable, Sendable {
         case .tag(let repository, let name, let tag, let digest, let checkedAt):
             ["T", repository, name, tag, digest.description, String(checkedAt)]
         case .untag(let repository, let name, let tag): ["U", repository, name, tag]
+        case .unlink(let repository, let name, let digest):
+            ["X", repository, name, digest.description]
         case .pin(let pin):
             ["P", pin.repository, pin.name, pin.reference, String(pin.until), pin.note]
         case .unpin(let repository, let name, let reference): ["N", repository, name, reference]
@@ -148,6 +155,8 @@ package struct RememberedNames: Sendable {
         case .link(let repository, let name, let digests):
             let place = Place(repository: repository, name: name)
             for digest in digests { links[digest, default: []].insert(place) }
+        case .unlink(let repository, let name, let digest):
+            links[digest]?.remove(Place(repository: repository, name: name))
         case .manifest(let digest, let mediaType): mediaTypes[digest] = mediaType
         case .tag(let repository, let name, let tag, let digest, let checkedAt):
             let place = Place(repository: repository, name: name)

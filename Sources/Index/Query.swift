@@ -18,6 +18,11 @@ enum Query: Int, CaseIterable {
     case restoreTag, dropLooseTags, allLinks, allManifests, allTags
     // Scrub and pins
     case noteVerified, insertPin, deletePin, deleteEndedPins
+    // Hosted content
+    case hostedNames, ownsName, hostedDisk, insertHosted, deleteHosted, deleteLink, tagsTo
+    case unreferenced, hostedRepositories, heldDisk, boundTag, place, tagsByAge, isPart
+    // Uploads
+    case upload, uploads, insertUpload, deleteUpload
 
     /// How many ancestors of one object are looked at: beyond that many images share it.
     static let ancestorsMax = 1024
@@ -90,7 +95,15 @@ enum Query: Int, CaseIterable {
         case .totals: "SELECT count(*), total(size), total(disk) FROM blob"
         case .manifestCount: "SELECT count(*) FROM manifest"
         case .newestRoot:
-            "SELECT digest FROM blob WHERE root = 1 ORDER BY last_used DESC, digest DESC LIMIT 1"
+            """
+            SELECT digest FROM (
+                SELECT * FROM (SELECT digest, last_used FROM blob WHERE root = 1 AND held = 0
+                    ORDER BY last_used DESC, digest DESC LIMIT 1)
+                UNION ALL
+                SELECT * FROM (SELECT digest, last_used FROM blob WHERE root = 1 AND held = 1
+                    ORDER BY last_used DESC, digest DESC LIMIT 1))
+            ORDER BY last_used DESC LIMIT 1
+            """
         case .leastVerified:
             "SELECT digest FROM blob WHERE verified_at < ?1 ORDER BY verified_at, digest LIMIT ?2"
         case .pins: "SELECT repository, name, reference, until, note FROM pin WHERE until > ?1"
@@ -108,7 +121,12 @@ enum Query: Int, CaseIterable {
             SELECT r.repository, r.name FROM link l JOIN repository r ON r.id = l.repository
             WHERE l.digest = ?1 ORDER BY r.id LIMIT ?2
             """
-        default: "SELECT max(last_used) FROM blob WHERE root = 1"
+        default:
+            """
+            SELECT max(used) FROM (
+                SELECT max(last_used) AS used FROM blob WHERE root = 1 AND held = 0 UNION ALL
+                SELECT max(last_used) FROM blob WHERE root = 1 AND held = 1)
+            """
         }
     }
 
@@ -155,12 +173,15 @@ enum Query: Int, CaseIterable {
         default:
             """
             SELECT digest, last_used FROM blob
-            WHERE root = 1 AND (last_used, digest) > (?1, ?2) ORDER BY last_used, digest LIMIT ?3
+            WHERE root = 1 AND held = 0 AND (last_used, digest) > (?1, ?2)
+            ORDER BY last_used, digest LIMIT ?3
             """
         }
     }
 
-    /// What is pinned at `?1`. A repository's key begins with its name, followed by `@`.
+    /// What is pinned at `?1`.
+    ///
+    /// A repository's key begins with its name, followed by `@`.
     private static let pinned = """
         WITH RECURSIVE pinned(d) AS (
             SELECT digest FROM pin WHERE digest IS NOT NULL AND until > ?1 UNION
@@ -197,7 +218,7 @@ enum Query: Int, CaseIterable {
         case .deleteChildren: "DELETE FROM child WHERE manifest = ?1"
         case .storedChildren:
             """
-            SELECT c.child, b.disk FROM child c LEFT JOIN blob b ON b.digest = c.child
+            SELECT c.child, b.disk, b.held FROM child c LEFT JOIN blob b ON b.digest = c.child
             WHERE c.manifest = ?1
             """
         case .parents: "SELECT manifest FROM child WHERE child = ?1"
@@ -247,6 +268,11 @@ enum Query: Int, CaseIterable {
             SELECT r.repository, r.name, t.tag, t.digest, t.checked_at FROM tag t
             JOIN repository r ON r.id = t.repository
             """
+        case .hostedNames, .ownsName, .hostedDisk, .insertHosted, .deleteHosted, .deleteLink,
+            .tagsTo, .unreferenced, .hostedRepositories, .heldDisk, .boundTag, .place, .tagsByAge,
+            .isPart, .upload,
+            .uploads, .insertUpload, .deleteUpload:
+            hostedSQL
         case .noteVerified: "UPDATE blob SET verified_at = ?2 WHERE digest = ?1"
         case .insertPin:
             """

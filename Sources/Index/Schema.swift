@@ -16,7 +16,7 @@ enum Schema {
 
     /// What each version added to the one before; all of them make an empty database one of this
     /// version.
-    static let steps = [tables, scrubAndPins, endsOfPins]
+    static let steps = [tables, scrubAndPins, endsOfPins, hostedContent]
 
     /// The first version's.
     ///
@@ -109,6 +109,44 @@ enum Schema {
     private static let endsOfPins = """
         ALTER TABLE pin ADD COLUMN until INTEGER NOT NULL DEFAULT \(PinRow.endless);
         ALTER TABLE pin ADD COLUMN note TEXT NOT NULL DEFAULT '';
+        """
+
+    /// What version 4 added: what is hosted and therefore never evicted, since when, and uploads
+    /// that are under way.
+    ///
+    /// `held` is 1 for a blob that is hosted anywhere; triggers see to it, so that no statement can
+    /// forget it.
+    private static let hostedContent = """
+        CREATE TABLE hosted(
+            repository INTEGER NOT NULL,
+            digest BLOB NOT NULL,
+            linked_at INTEGER NOT NULL,
+            PRIMARY KEY(repository, digest)
+        ) WITHOUT ROWID;
+        CREATE INDEX hosted_by_digest ON hosted(digest);
+        CREATE TABLE upload(
+            id BLOB PRIMARY KEY,
+            repository TEXT NOT NULL,
+            name TEXT NOT NULL,
+            user TEXT NOT NULL,
+            algorithm INTEGER NOT NULL,
+            started_at INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        ALTER TABLE blob ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX blob_held ON blob(disk) WHERE held = 1;
+        DROP INDEX blob_by_use;
+        CREATE INDEX blob_by_use ON blob(held, last_used, digest) WHERE root = 1;
+        CREATE TRIGGER hosted_begins AFTER INSERT ON hosted BEGIN
+            UPDATE blob SET held = 1 WHERE digest = NEW.digest;
+        END;
+        CREATE TRIGGER hosted_ends AFTER DELETE ON hosted BEGIN
+            UPDATE blob SET held = EXISTS(SELECT 1 FROM hosted WHERE digest = OLD.digest)
+            WHERE digest = OLD.digest;
+        END;
+        CREATE TRIGGER hosted_blob AFTER INSERT ON blob
+        WHEN EXISTS(SELECT 1 FROM hosted WHERE digest = NEW.digest) BEGIN
+            UPDATE blob SET held = 1 WHERE digest = NEW.digest;
+        END;
         """
 
     /// Makes the tables in an empty database, true then; brings those of an earlier version up to

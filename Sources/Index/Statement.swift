@@ -93,6 +93,12 @@ struct Statement: ~Copyable {
     }
 
     /// A digest by the length of its raw hash; nil for NULL and for what no digest is.
+    borrowing func bytes(_ column: Int32) -> [UInt8] {
+        guard let start = sqlite3_column_blob(raw, column) else { return [] }
+        let count = Int(sqlite3_column_bytes(raw, column))
+        return Array(UnsafeRawBufferPointer(start: start, count: count))
+    }
+
     borrowing func digest(_ column: Int32) -> Digest? {
         guard let bytes = sqlite3_column_blob(raw, column) else { return nil }
         let hash = UnsafeRawBufferPointer(

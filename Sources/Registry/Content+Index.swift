@@ -69,6 +69,11 @@ extension Content {
         }
     }
 
+    /// Whether a hosted repository shows anything under `name`.
+    func owns(_ scope: Scope, _ name: RepositoryName) -> Bool {
+        read(false) { () throws(IndexError) in try index.owns(repository: scope.key, name: name) }
+    }
+
     /// The member in which a group found `name` last.
     func located(_ group: String, _ name: RepositoryName) -> String? {
         read(nil) { () throws(IndexError) in try index.located(group: group, name: name) }

@@ -3,24 +3,61 @@ import Reactor
 
 /// Several repositories under one name: the first that has something gives it.
 ///
-/// What any member has locally is served before any network is asked. Then the members that have
+/// Hosted members come first, whatever the order: what is pushed under a name owns it, and no
+/// proxy is ever asked for that name (AUTH-10). Of the proxies, what any has locally is served
+/// before any network is asked. Then the members that have
 /// given the tag before are asked, then the one in which the name was found last, then the others
 /// in order; a member that does not have it, or is in trouble, passes the question on.
 package final class GroupRepository: Sendable {
     package let name: String
+    package let hosted: [HostedRepository]
     package let members: [ProxyRepository]
-    private let content: Content
+    /// The hosted repository that takes pushes.
+    package let pushTo: HostedRepository?
+    let content: Content
 
-    package init(name: String, members: [ProxyRepository], content: Content) {
+    package init(
+        name: String, hosted: [HostedRepository] = [], members: [ProxyRepository],
+        pushTo: HostedRepository? = nil, content: Content
+    ) {
         self.name = name
+        self.hosted = hosted
         self.members = members
+        self.pushTo = pushTo
         self.content = content
+    }
+
+    /// The hosted members that have something under `name`: theirs is the first word, and the last.
+    private func owners(of name: RepositoryName) -> [HostedRepository] {
+        hosted.filter { $0.owns(name) }
+    }
+
+    /// What the first owner of `name` that has it gives; nil if nobody owns the name.
+    private func owned<T>(
+        _ name: RepositoryName,
+        _ ask: (HostedRepository) async throws(RegistryError) -> T
+    ) async throws(RegistryError) -> T? {
+        let owners = owners(of: name)
+        guard !owners.isEmpty else { return nil }
+        var failure = RegistryError.notFound
+        for owner in owners {
+            do throws(RegistryError) {
+                return try await ask(owner)
+            } catch {
+                failure = Self.worse(failure, error)
+            }
+        }
+        throw failure
     }
 
     /// The manifest of a tag or digest.
     package func manifest(
         _ name: RepositoryName, _ reference: Reference
     ) async throws(RegistryError) -> ManifestAnswer {
+        let owned = try await owned(name) { owner throws(RegistryError) in
+            try await owner.manifest(name, reference)
+        }
+        if let owned { return owned }
         for member in members {
             if let local = await member.localManifest(name, reference) { return local }
         }
@@ -34,6 +71,10 @@ package final class GroupRepository: Sendable {
     package func blob(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer {
+        let owned = try await owned(name) { owner throws(RegistryError) in
+            try await owner.blob(name, digest)
+        }
+        if let owned { return owned }
         for member in members {
             if let local = await member.localBlob(name, digest) { return local }
         }
@@ -47,6 +88,10 @@ package final class GroupRepository: Sendable {
     package func blobHead(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobHead {
+        let owned = try await owned(name) { owner throws(RegistryError) in
+            try await owner.blobHead(name, digest)
+        }
+        if let owned { return owned }
         for member in members {
             if let local = await member.localBlob(name, digest) {
                 return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
@@ -60,7 +105,10 @@ package final class GroupRepository: Sendable {
 
     /// The tags of all members that know the name, each once.
     package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
+        let owners = owners(of: name)
         var merged: Set<Tag> = []
+        for owner in owners { merged.formUnion(try await owner.tags(name).tags) }
+        if !owners.isEmpty { return TagsAnswer(tags: merged.sorted(), outcome: .hit) }
         var outcome: CacheOutcome?
         var failure = RegistryError.notFound
         let deadline = content.loop.now + ProxyPolicy.answerBound
@@ -82,6 +130,11 @@ package final class GroupRepository: Sendable {
     package func referrers(
         _ name: RepositoryName, _ digest: Digest, artifactType: String?
     ) async throws(RegistryError) -> ReferrersAnswer {
+        let owners = owners(of: name)
+        if !owners.isEmpty {
+            return HostedRepository.referrers(
+                of: owners, name, digest, artifactType: artifactType)
+        }
         var empty: ReferrersAnswer?
         var failure = RegistryError.notFound
         let deadline = content.loop.now + ProxyPolicy.answerBound

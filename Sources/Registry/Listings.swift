@@ -134,12 +134,7 @@ actor Listings {
             let known = content.knownReferrers(
                 source.scope, name, digest, limit: Self.knownReferrersMax)
             guard !known.isEmpty else { return .failure(error) }
-            let descriptors = known.map { row in
-                Descriptor(
-                    mediaType: row.mediaType, digest: row.digest, size: row.size,
-                    artifactType: row.artifactType,
-                    annotations: Annotations.decode(row.annotations))
-            }
+            let descriptors = known.map { Descriptor($0) }
             let index = ReferrersIndex(descriptors).filtered(artifactType: artifactType)
             return .success(
                 ReferrersAnswer(

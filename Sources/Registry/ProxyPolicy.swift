@@ -1,3 +1,5 @@
+package import OCI
+
 /// What the configuration says of one proxy, apart from how its upstream is reached.
 package struct ProxyPolicy: Sendable, Equatable {
     /// How long a tag is believed without asking.
@@ -16,6 +18,10 @@ package struct ProxyPolicy: Sendable, Equatable {
     package var isOffline = false
     /// Whether names of one component stand below `library/` (Docker Hub).
     package var implicitLibrary: Bool
+
+    /// Image names that are served at all, and of those the ones that are not (AUTH-10).
+    package var allow: [NamePattern] = []
+    package var deny: [NamePattern] = []
 
     package init(
         tagTTL: Duration = .seconds(900), missingTTL: Duration = .seconds(30),

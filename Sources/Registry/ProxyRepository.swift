@@ -54,10 +54,18 @@ package final class ProxyRepository: Sendable {
         return RepositoryName(parsing: "library/\(name.text)") ?? name
     }
 
+    /// Whether the configuration lets `name` be served, as the upstream knows it (AUTH-10).
+    func allows(_ name: RepositoryName) -> Bool {
+        let name = canonical(name)
+        if policy.deny.contains(where: { $0.matches(name) }) { return false }
+        return policy.allow.isEmpty || policy.allow.contains { $0.matches(name) }
+    }
+
     // MARK: - Local
 
     /// The manifest, if it needs no upstream: a digest seen under this name, or a fresh tag.
     func localManifest(_ name: RepositoryName, _ reference: Reference) async -> ManifestAnswer? {
+        guard allows(name) else { return nil }
         let name = canonical(name)
         switch reference {
         case .digest(let digest):
@@ -85,7 +93,7 @@ package final class ProxyRepository: Sendable {
 
     /// The blob, if it is stored and was seen under this name.
     func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
-        guard content.isLinked(scope, canonical(name), digest),
+        guard allows(name), content.isLinked(scope, canonical(name), digest),
             let file = await content.open(digest)
         else { return nil }
         content.store.markUsed(digest)
@@ -153,6 +161,7 @@ package final class ProxyRepository: Sendable {
     package func tags(
         _ name: RepositoryName, within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> TagsAnswer {
+        guard allows(name) else { throw .notAllowed(registry: registry) }
         let askedAt = content.loop.now
         let answer = try await listings.tags(canonical(name), within: bound).get()
         try await allow(answer.outcome, of: name, askedAt: askedAt)
@@ -165,6 +174,7 @@ package final class ProxyRepository: Sendable {
     private func confirm(
         _ thing: Vouching.Thing, of name: RepositoryName, within bound: Duration
     ) async throws(RegistryError) -> Duration {
+        guard allows(name) else { throw .notAllowed(registry: registry) }
         guard let rights else { return bound }
         let deadline = content.loop.now + bound
         try await rights.confirm(thing, of: canonical(name), within: bound)
@@ -191,6 +201,7 @@ package final class ProxyRepository: Sendable {
         _ name: RepositoryName, _ digest: Digest, artifactType: String?,
         within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> ReferrersAnswer {
+        guard allows(name) else { throw .notAllowed(registry: registry) }
         let name = canonical(name)
         let half = bound / 2
         let askedAt = content.loop.now

@@ -6,6 +6,8 @@ package enum RegistryError: Error, Sendable {
     case notFound
     /// The upstream refuses: wrong or missing credentials, or nothing there for us to see.
     case denied(registry: String, status: Int)
+    /// The configuration does not let this name be asked for (AUTH-10).
+    case notAllowed(registry: String)
     /// The upstream's request limit is used up.
     case limited(registry: String, retryAfter: Duration)
     /// Not asked for, since the upstream lets us pull only so many more and an older copy does.
@@ -51,7 +53,7 @@ extension RegistryError {
     /// Whether this says nothing about the content: somebody else, or a stale copy, may help.
     package var isTrouble: Bool {
         switch self {
-        case .notFound, .denied: false
+        case .notFound, .denied, .notAllowed: false
         default: true
         }
     }
@@ -73,7 +75,7 @@ extension RegistryError {
     package var reason: String {
         switch self {
         case .notFound: "not_found"
-        case .denied: "denied"
+        case .denied, .notAllowed: "denied"
         case .limited: "rate_limited"
         case .spared: "few_pulls_left"
         case .busy: "http_503"

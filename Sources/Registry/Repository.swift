@@ -1,13 +1,15 @@
 package import OCI
 
-/// A configured repository: Nexus's three kinds, of which hosted ones are still to come.
+/// A configured repository: Nexus's three kinds.
 package enum Repository: Sendable {
+    case hosted(HostedRepository)
     case proxy(ProxyRepository)
     case group(GroupRepository)
 
     /// The name in the configuration.
     package var name: String {
         switch self {
+        case .hosted(let hosted): hosted.name
         case .proxy(let proxy): proxy.name
         case .group(let group): group.name
         }
@@ -17,7 +19,7 @@ package enum Repository: Sendable {
     package var passesLoginsOn: Bool {
         switch self {
         case .proxy(let proxy): proxy.logins != nil
-        case .group: false
+        case .hosted, .group: false
         }
     }
 
@@ -36,6 +38,7 @@ package enum Repository: Sendable {
         _ name: RepositoryName, _ reference: Reference
     ) async throws(RegistryError) -> ManifestAnswer {
         switch self {
+        case .hosted(let hosted): try await hosted.manifest(name, reference)
         case .proxy(let proxy): try await proxy.manifest(name, reference)
         case .group(let group): try await group.manifest(name, reference)
         }
@@ -46,6 +49,7 @@ package enum Repository: Sendable {
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer {
         switch self {
+        case .hosted(let hosted): try await hosted.blob(name, digest)
         case .proxy(let proxy): try await proxy.blob(name, digest)
         case .group(let group): try await group.blob(name, digest)
         }
@@ -56,6 +60,7 @@ package enum Repository: Sendable {
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobHead {
         switch self {
+        case .hosted(let hosted): try await hosted.blobHead(name, digest)
         case .proxy(let proxy): try await proxy.blobHead(name, digest)
         case .group(let group): try await group.blobHead(name, digest)
         }
@@ -64,6 +69,7 @@ package enum Repository: Sendable {
     /// All tags of a name, in ASCII order.
     package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
         switch self {
+        case .hosted(let hosted): try await hosted.tags(name)
         case .proxy(let proxy): try await proxy.tags(name)
         case .group(let group): try await group.tags(name)
         }
@@ -74,6 +80,8 @@ package enum Repository: Sendable {
         _ name: RepositoryName, _ digest: Digest, artifactType: String?
     ) async throws(RegistryError) -> ReferrersAnswer {
         switch self {
+        case .hosted(let hosted):
+            try await hosted.referrers(name, digest, artifactType: artifactType)
         case .proxy(let proxy):
             try await proxy.referrers(name, digest, artifactType: artifactType)
         case .group(let group):
@@ -81,21 +89,55 @@ package enum Repository: Sendable {
         }
     }
 
-    /// Says that a blob could not be sent to its end, though its client was there (INT-9).
-    package func couldNotSend(_ blob: BlobAnswer) {
-        guard case .file(let file) = blob.content else { return }
+    /// Where pushes to it go; nil if it takes none (AUTH-10).
+    package var pushTarget: HostedRepository? {
         switch self {
-        case .proxy(let proxy): proxy.content.couldNotSend(file, of: blob.digest)
-        case .group(let group):
-            group.members.first?.content.couldNotSend(file, of: blob.digest)
+        case .hosted(let hosted): hosted
+        case .proxy: nil
+        case .group(let group): group.pushTo
         }
     }
 
-    /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
-    package func hadMismatch(_ digest: Digest) -> Bool {
+    /// The hosted repositories it is, or that are its members.
+    package var hosted: [HostedRepository] {
         switch self {
-        case .proxy(let proxy): proxy.content.hadMismatch(digest)
-        case .group(let group): group.members.contains { $0.content.hadMismatch(digest) }
+        case .hosted(let hosted): [hosted]
+        case .proxy: []
+        case .group(let group): group.hosted
         }
     }
+
+    /// Whether a blob can be read under `name` now, without asking anybody.
+    package func has(_ digest: Digest, under name: RepositoryName) async -> Bool {
+        switch self {
+        case .hosted(let hosted): return hosted.has(digest, under: name)
+        case .proxy(let proxy):
+            // What depends on somebody's login is nobody else's to give away.
+            guard proxy.logins == nil else { return false }
+            return await proxy.localBlob(name, digest) != nil
+        case .group(let group):
+            if group.hosted.contains(where: { $0.has(digest, under: name) }) { return true }
+            for member in group.members where member.logins == nil {
+                if await member.localBlob(name, digest) != nil { return true }
+            }
+            return false
+        }
+    }
+
+    private var content: Content {
+        switch self {
+        case .hosted(let hosted): hosted.content
+        case .proxy(let proxy): proxy.content
+        case .group(let group): group.content
+        }
+    }
+
+    /// Says that a blob could not be sent to its end, though its client was there (INT-9).
+    package func couldNotSend(_ blob: BlobAnswer) {
+        guard case .file(let file) = blob.content else { return }
+        content.couldNotSend(file, of: blob.digest)
+    }
+
+    /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
+    package func hadMismatch(_ digest: Digest) -> Bool { content.hadMismatch(digest) }
 }

@@ -1,3 +1,4 @@
+import Index
 import OCI
 import Store
 
@@ -19,6 +20,13 @@ package struct Scope: Sendable, Hashable {
     package let key: String
     /// What is part of every key of the same upstream.
     let upstreamPart: String
+
+    /// The scope of a hosted repository: nobody's upstream, and never public by itself.
+    package init(hosted repository: String) {
+        self.repository = repository
+        upstreamPart = HostedKey.key(repository)
+        key = HostedKey.key(repository)
+    }
 
     /// Takes where the repository is fetched from, and who logs in there, if anybody does.
     package init(_ repository: String, upstream: String, login: String? = nil) {

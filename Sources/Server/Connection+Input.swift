@@ -19,7 +19,7 @@ extension Connection {
         case ended
     }
 
-    private enum Filled {
+    enum Filled {
         case received
         case ended
         case timedOut
@@ -68,7 +68,7 @@ extension Connection {
     }
 
     /// Receives something, waiting until `deadline`.
-    private func fill(by deadline: Instant, mayBeIdle: Bool) async -> Filled {
+    func fill(by deadline: Instant, mayBeIdle: Bool) async -> Filled {
         while true {
             if socket.readiness.isReadable || isEnding {
                 switch socket.receive(into: input) {
@@ -97,59 +97,20 @@ extension Connection {
         return lastChance.map { $0 <= state.loop.now } ?? true
     }
 
-    /// Reads and drops the body of a request, as far as that is worth the connection.
-    ///
-    /// No method that is served today takes a body, so what it says does not matter; but its
-    /// framing is checked before the answer (HTTP-1).
+    /// Reads and drops the body of a request that nobody wants, as far as that is worth the
+    /// connection; its framing is checked before the answer (HTTP-1).
     func dropBody(of head: RequestHead) async -> DroppedBody {
-        // The client waits for permission that it does not get (HTTP-3).
-        if head.expectsContinue { return .left }
-        if head.isChunked { return await dropChunks() }
-        let bytesMax = Int64(state.limits.discardedBodyBytesMax)
-        guard let length = head.contentLength, length <= bytesMax else { return .left }
-        let started = state.loop.now
-        var left = Int(length)
-        while true {
-            let taken = min(left, input.count)
-            input.consume(taken)
-            left -= taken
-            if left == 0 { return .dropped }
-            let received = Int(length) - left
-            if await fill(by: bodyDeadline(started, received), mayBeIdle: false) != .received {
-                return .ended
-            }
-        }
-    }
-
-    private func dropChunks() async -> DroppedBody {
-        var decoder = ChunkedDecoder()
-        let started = state.loop.now
-        while true {
-            do throws(RequestError) {
-                try decode(&decoder)
-            } catch {
-                return .refused(error)
-            }
-            if decoder.isFinished { return .dropped }
-            if decoder.bodyBytes > Int64(state.limits.discardedBodyBytesMax) { return .left }
-            let deadline = bodyDeadline(started, Int(decoder.bodyBytes))
-            if await fill(by: deadline, mayBeIdle: false) != .received { return .ended }
-        }
-    }
-
-    /// Takes the framing off all that is there.
-    private func decode(_ decoder: inout ChunkedDecoder) throws(RequestError) {
-        while !input.isEmpty && !decoder.isFinished {
-            let step = try input.withBytes { (bytes) throws(RequestError) in
-                try decoder.decode(bytes)
-            }
-            if step.consumed == 0 { return }
-            input.consume(step.consumed)
+        let body = RequestBody(head, of: self)
+        if await body.drop(upTo: state.limits.discardedBodyBytesMax) { return .dropped }
+        switch body.failure {
+        case .malformed(let error): return .refused(error)
+        case .clientGone, .tooSlow: return .ended
+        case .over, nil: return .left
         }
     }
 
     /// 30 s and a second per KiB that has come: slower than that is no honest upload (RES-5).
-    private func bodyDeadline(_ started: Instant, _ received: Int) -> Instant {
+    func bodyDeadline(_ started: Instant, _ received: Int) -> Instant {
         started + state.limits.bodyTimeout + .seconds(received >> 10)
     }
 }

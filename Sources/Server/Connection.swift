@@ -162,7 +162,10 @@ final class Connection {
                 RequestError(status: 421, reason: "host not served here"), to: head)
         }
         var isBodyLeft = false
-        if head.hasBody {
+        var body: RequestBody?
+        if head.hasBody, handler.takesBody(of: head) {
+            body = RequestBody(head, of: self)
+        } else if head.hasBody {
             switch await dropBody(of: head) {
             case .dropped: break
             case .left: isBodyLeft = true
@@ -173,7 +176,17 @@ final class Connection {
         let response = await handler.respond(
             to: Request(
                 head: head, peer: peer, listener: listener.identity, loop: state.loop,
-                id: state.nextRequestID(), received: received))
+                id: state.nextRequestID(), received: received, body: body))
+        if let body {
+            switch body.failure {
+            case .malformed(let error): return await refuse(error, to: head)
+            case .clientGone: return .close
+            case .tooSlow: isBodyLeft = true
+            case .over, nil:
+                isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
+            }
+            body.cancel()
+        }
         let keepsAlive =
             head.keepAlive && !isBodyLeft && !response.closes && !isEnding
             && requests < state.limits.requestsPerConnectionMax

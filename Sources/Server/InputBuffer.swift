@@ -47,6 +47,13 @@ final class InputBuffer {
         }
     }
 
+    /// Takes more memory at a time, for a body; given back when nothing is in it.
+    func widen(to bytes: Int) {
+        guard isEmpty, memory.count < bytes else { return }
+        giveBack()
+        memory = .allocate(byteCount: bytes, alignment: 16)
+    }
+
     /// Gives the memory back if nothing is in it.
     func releaseIfEmpty() {
         guard isEmpty, memory.count > 0 else { return }

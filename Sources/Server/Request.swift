@@ -13,10 +13,14 @@ package struct Request: Sendable {
     package let id: RequestID
     /// When the whole head was there.
     package let received: Instant
+    /// What follows the head, if the handler takes it (`RequestHandler.takesBody`).
+    ///
+    /// To be read on `loop`, before the answer is given; what is left is dropped.
+    package let body: (any ChunkStream)?
 
     package init(
         head: RequestHead, peer: String, listener: ListenerIdentity, loop: EventLoop,
-        id: RequestID, received: Instant
+        id: RequestID, received: Instant, body: (any ChunkStream)? = nil
     ) {
         self.head = head
         self.peer = peer
@@ -24,6 +28,7 @@ package struct Request: Sendable {
         self.loop = loop
         self.id = id
         self.received = received
+        self.body = body
     }
 }
 

@@ -4,6 +4,10 @@ package import HTTP
 ///
 /// Both functions are called on the connection's own loop and must not block it.
 package protocol RequestHandler: Sendable {
+    /// Whether the body of such a request is wanted; else it is read and dropped before the answer,
+    /// as far as that is worth the connection.
+    func takesBody(of head: RequestHead) -> Bool
+
     /// Decides what is sent; from here on a body may still be cut short, but not be replaced.
     func respond(to request: Request) async -> Response
 
@@ -11,6 +15,10 @@ package protocol RequestHandler: Sendable {
     ///
     /// The connection ends after it; no further byte of it is parsed (HTTP-1).
     func refuse(_ error: RequestError, _ context: RefusalContext) -> Response
+}
+
+extension RequestHandler {
+    package func takesBody(of head: RequestHead) -> Bool { false }
 }
 
 /// What is known of a request that was refused before it had a meaning.

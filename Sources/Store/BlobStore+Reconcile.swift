@@ -19,6 +19,7 @@ extension BlobStore {
         await trim()
         await settlePending()
         try? await announceLeftovers()
+        await forgetLostUploads()
         await adoptManifests()
         for algorithm in Digest.Algorithm.allCases {
             for first in UInt8.min...UInt8.max {

@@ -139,7 +139,7 @@ extension BlobStore {
 
     /// Adds `bytes` to a reservation, evicting if needed.
     func grow(
-        _ reservation: Reservation, by bytes: Int64, for digest: Digest
+        _ reservation: Reservation, by bytes: Int64, for digest: Digest?
     ) async throws(StoreError) {
         await refreshFileSystem(force: false)
         await gate.enter()
@@ -160,7 +160,7 @@ extension BlobStore {
         return try await indexed(body)
     }
 
-    private func reserve(_ bytes: Int64) async throws(StoreError) -> Reservation {
+    func reserve(_ bytes: Int64) async throws(StoreError) -> Reservation {
         if let taken = ledger.tryReserve(bytes) { return taken }
         await gate.enter()
         defer { gate.leave() }
@@ -187,7 +187,8 @@ extension BlobStore {
         await flushRecency()
         let own = digest.map { [$0] } ?? []
         // An image too large for the store must not cost all others before that shows.
-        let held = try await indexed { index throws(IndexError) in try index.disk(ofImagesWith: own)
+        let held = try await indexed { index throws(IndexError) in
+            try index.disk(ofImagesWith: own) + index.heldDisk()
         }
         guard ledger.couldEverFit(bytes, beside: held) else { throw StoreError.full }
         // First without images that are still being fetched, then with them.

@@ -28,6 +28,9 @@ package final class BlobStore: Sendable {
     let marks: RecencyMarks
     let files: OpenFiles
     let leftovers = Leftovers()
+    let uploads = Uploads()
+    /// Uploads that the index knows and that have no file.
+    let lostUploads = Mutex<[UploadID]>([])
     let verified = VerifiedFiles()
     let gate = Gate()
     let commits = CommitCount()

@@ -85,6 +85,19 @@ package final class BlobWriter: Sendable {
         state = Mutex(State(hash: StreamingHash(name.digest.algorithm), total: total))
     }
 
+    /// For a file that is whole: what a client pushed, hashed as it came.
+    init(
+        _ store: BlobStore, _ name: GrowingName, _ file: GrowingFile, _ reservation: Reservation,
+        _ hash: HashState
+    ) {
+        leftover = 0
+        self.store = store
+        self.name = name
+        self.file = file
+        self.reservation = reservation
+        state = Mutex(State(hash: hash.copy(), written: hash.count, total: hash.count))
+    }
+
     deinit {
         // Dropped without an end, by a cancelled task: readers are cut, a worker unlinks later.
         guard state.withLock({ $0.phase }) != .ended else { return }

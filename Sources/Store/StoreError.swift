@@ -6,6 +6,8 @@ package import OCI
 package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No room within the limits, or on the disk, even after evicting all that may go.
     case full
+    /// As many uploads are under way as may be.
+    case tooManyUploads
     /// The bytes hash to something else than they were asked for; nothing of them is kept (INT-1).
     case mismatch(expected: Digest, actual: Digest)
     /// More or fewer bytes came than were announced (INT-11).
@@ -31,6 +33,7 @@ package enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .full: "no room in the store"
+        case .tooManyUploads: "too many uploads are under way"
         case .mismatch(let expected, let actual): "expected \(expected), got \(actual)"
         case .wrongSize(let expected, let actual):
             "expected \(expected) bytes, got \(actual)"

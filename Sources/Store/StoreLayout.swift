@@ -13,12 +13,14 @@ import Synchronization
 ///   blobs/sha256/ab/<hex>.<n>  growing, renamed in place when verified
 ///   blobs/sha256/ab/<hex>      complete, verified, never modified
 ///   blobs/sha512/ab/<hex>
+///   uploads/<id>               pushed so far, of a digest that is told at the end
 /// ```
 ///
 /// All of it blocks: for workers and for the start only, except `openCached`.
 final class StoreLayout: Sendable {
     static let lock = "lock"
     static let probe = "probe"
+    static let uploads = "uploads"
 
     let path: String
     let root: FileDescriptor
@@ -60,7 +62,7 @@ final class StoreLayout: Sendable {
             throw error.wouldBlock ? StoreError.locked(path: path) : StoreError(error)
         }
         do throws(Errno) {
-            for name in ["blobs", "blobs/sha256", "blobs/sha512"] {
+            for name in ["blobs", "blobs/sha256", "blobs/sha512", Self.uploads] {
                 try Self.makeDirectory(root.raw, name)
             }
             try System.fsync(root.raw)
@@ -270,10 +272,10 @@ final class StoreLayout: Sendable {
     /// Measures every directory, and what else lies in the root; gives the latter's sum.
     func measureAll() throws(Errno) -> Int64 {
         measure(".", root.raw)
-        for name in ["blobs", "blobs/sha256", "blobs/sha512"] {
+        for name in ["blobs", "blobs/sha256", "blobs/sha512", Self.uploads] {
             let directory = try System.openat(root.raw, name, O_RDONLY | O_DIRECTORY)
             measure(name, directory.raw)
-            guard name != "blobs" else { continue }
+            guard name.hasPrefix("blobs/") else { continue }
             for shard in try System.entries(of: directory.raw) {
                 let status = try System.fstatat(directory.raw, shard)
                 directories.withLock {
@@ -281,7 +283,7 @@ final class StoreLayout: Sendable {
                 }
             }
         }
-        let own: Set = [Self.lock, Self.probe, "blobs"]
+        let own: Set = [Self.lock, Self.probe, "blobs", Self.uploads]
         var others: Int64 = 0
         for name in try System.entries(of: root.raw)
         where !own.contains(name) && !ContentIndex.fileNames.contains(name) {

@@ -41,7 +41,8 @@ extension BlobStore {
         if let name = start.index.setAside { report(.indexSetAside(name: name)) }
         do throws(Errno) {
             ledger.commit(index.totals.disk)
-            let swept = try layout.removeFormerPartial() + sweep(all: start.index.isNew)
+            let swept =
+                try layout.removeFormerPartial() + sweep(all: start.index.isNew) + takeInUploads()
             if swept > 0 { report(.sweptPartial(files: swept)) }
             let kept = leftovers.all
             if !kept.isEmpty {

@@ -77,6 +77,8 @@ import Testing
             for each in list { upstreamKeys.formUnion(each.table?.entries.map(\.key) ?? []) }
         }
         tables["repositories.NAME.upstreams"] = upstreamKeys
+        let keep = repositories.entries.compactMap { $0.value.table?["keep"]?.value.table }
+        tables["repositories.NAME.keep"] = Set(keep.flatMap { $0.entries.map(\.key) })
         let certificate = root["tls"]?.value.table?.entries.first?.value.table
         tables["tls.NAME"] = Set(certificate?.entries.map(\.key) ?? [])
         for section in KeyTable.sections {

@@ -81,9 +81,71 @@ import Testing
         #expect(try refuse(deep).diagnostics.map(\.code).contains("cycle"))
     }
 
-    @Test func hostedRepositoriesAreHonestlyNotThere() throws {
-        let errors = try refuse("[repositories.mine]\ntype = \"hosted\"\n")
-        #expect(errors.diagnostics.map(\.message) == ["hosted repositories are not supported yet"])
+    @Test func aHostedRepositoryIsMutableAndKeepsEverything() throws {
+        let configuration = try accept("[repositories.mine]\ntype = \"hosted\"\n")
+        let hosted = configuration.repository(named: "mine")?.hosted
+        #expect(hosted?.tags == .mutable)
+        #expect(hosted?.allowsDelete == false)
+        #expect(hosted?.maxSize == nil && hosted?.keep == nil)
+    }
+
+    @Test func aHostedRepositoryHasRules() throws {
+        let configuration = try accept(
+            """
+            [repositories.mine]
+            type = "hosted"
+            tags = "immutable except latest"
+            delete = true
+            max_size = "1GiB"
+            keep = { last = 20, newer_than = "90d" }
+            [repositories.all]
+            type = "group"
+            members = ["mine"]
+            push_to = "mine"
+            """)
+        let hosted = configuration.repository(named: "mine")?.hosted
+        #expect(hosted?.tags == .immutableExceptLatest)
+        #expect(hosted?.allowsDelete == true)
+        #expect(hosted?.maxSize == 1 << 30)
+        #expect(hosted?.keep?.last == 20)
+        #expect(hosted?.keep?.newerThan == .seconds(90 * 86_400))
+        #expect(configuration.repository(named: "all")?.group?.pushTo == "mine")
+        #expect(configuration.hosted(below: "all") == ["mine"])
+    }
+
+    @Test(arguments: [
+        ("push_to = \"b\"", "unknown-member"), ("push_to = \"other\"", "conflict"),
+        ("push_to = \"hub\"", "conflict"),
+    ])
+    func whatIsPushedToAGroupMustBeFoundInIt(line: String, code: String) throws {
+        let errors = try refuse(
+            """
+            [repositories.all]
+            type = "group"
+            members = ["mine", "hub"]
+            \(line)
+            [repositories.mine]
+            type = "hosted"
+            [repositories.other]
+            type = "hosted"
+            [repositories.hub]
+            type = "proxy"
+            registry = "docker.io"
+            """)
+        #expect(errors.diagnostics.map(\.code) == [code])
+    }
+
+    @Test(arguments: ["keep = {}", "keep = 20", "keep = { last = 0 }", "keep = { newest = 3 }"])
+    func keepSaysWhatStays(line: String) throws {
+        let errors = try refuse("[repositories.mine]\ntype = \"hosted\"\n\(line)\n")
+        #expect(!errors.diagnostics.isEmpty)
+    }
+
+    @Test(arguments: ["allow = [\"Acme/*\"]", "deny = [\"/a\"]", "allow = [\"\"]"])
+    func patternsAreOfNames(line: String) throws {
+        let errors = try refuse(
+            "[repositories.\"a.b\"]\ntype = \"proxy\"\n\(line)\n")
+        #expect(errors.diagnostics.map(\.code) == ["bad-value"])
     }
 
     @Test(arguments: [

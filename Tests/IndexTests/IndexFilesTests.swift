@@ -70,18 +70,9 @@ struct IndexFilesTests {
 
     @Test func anEarlierSchema_isBroughtUpToDate_andKeepsWhatItKnew() async throws {
         let scratch = try TemporaryDirectory()
-        do {
-            let fixture = try IndexFixture(scratch)
-            try await fixture.blob(1, at: 5)
-            await fixture.index.close()
-            let connection = try Connection(path: "\(scratch.path)/index.db", readOnly: false)
-            try connection.execute(
-                """
-                DROP TABLE pin; DROP INDEX blob_by_verified;
-                ALTER TABLE blob DROP COLUMN verified_at;
-                PRAGMA user_version = 1
-                """)
-        }
+        try makeIndex(
+            scratch, version: 1,
+            "INSERT INTO blob VALUES(randomblob(32), 5, 4096, 1, 1)")
         let index = try IndexFixture(scratch).index
         #expect(index.setAside == nil)
         #expect(index.totals.blobs == 1)
@@ -92,19 +83,20 @@ struct IndexFilesTests {
         #expect(try index.leastVerified(before: 8, limit: 10) == due)
     }
 
+    /// An index as an earlier version left it.
+    private func makeIndex(
+        _ scratch: TemporaryDirectory, version: Int, _ rows: String
+    ) throws {
+        try Files.write(scratch.file("index.db"), [])
+        let connection = try Connection(path: scratch.file("index.db"), readOnly: false)
+        for step in Schema.steps[..<version] { try connection.execute(step) }
+        try connection.execute("PRAGMA user_version = \(version); \(rows)")
+    }
+
     @Test func pinsFromBeforeTheyCouldEnd_areEndless() async throws {
         let scratch = try TemporaryDirectory()
-        do {
-            let fixture = try IndexFixture(scratch)
-            await fixture.index.close()
-            let connection = try Connection(path: "\(scratch.path)/index.db", readOnly: false)
-            try connection.execute(
-                """
-                ALTER TABLE pin DROP COLUMN until; ALTER TABLE pin DROP COLUMN note;
-                INSERT INTO pin VALUES('hub', 'library/app', 'latest', NULL);
-                PRAGMA user_version = 2
-                """)
-        }
+        try makeIndex(
+            scratch, version: 2, "INSERT INTO pin VALUES('hub', 'library/app', 'latest', NULL)")
         let index = try IndexFixture(scratch).index
         let pin = PinRow(repository: "hub", name: "library/app", reference: "latest")
         #expect(try index.pins() == [pin])

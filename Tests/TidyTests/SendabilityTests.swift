@@ -11,6 +11,7 @@ import Testing
         "Sources/Reactor/Chunk.swift": 1,
         "Sources/Reactor/EventLoop.swift": 1,
         "Sources/Reactor/WorkerPool.swift": 1,
+        "Sources/Server/RequestBody.swift": 1,
         "Sources/Server/ServerLoop.swift": 1,
         "Sources/Store/StreamingHash.swift": 2,
         "Sources/TLS/TLSCertificate.swift": 2,

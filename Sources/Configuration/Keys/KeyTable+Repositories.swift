@@ -1,6 +1,7 @@
 import Linux
+import OCI
 
-/// What a repository may be; `hosted` is known only to say that it is not there yet.
+/// What a repository may be.
 enum RepositoryType: String, Sendable, CaseIterable {
     case proxy, hosted, group
 }
@@ -9,7 +10,7 @@ enum RepositoryType: String, Sendable, CaseIterable {
 enum RepositoryKeys {
     static let type = Key(
         "type", ValueKind<RepositoryType>.choice, default: .required, also: ["kind", "format"],
-        "proxy: another registry, fetched once and kept. group: several under one name.")
+        "proxy: another registry, fetched once and kept. hosted: your own. group: several.")
 
     static let section = Section(
         name: "repositories.NAME", whereabouts: "in a repository", keys: [type.description])
@@ -23,9 +24,58 @@ enum GroupKeys {
         also: ["member", "repositories", "membernames", "member_names"],
         "The repositories, in order of precedence.")
 
+    static let pushTo = Key(
+        "push_to", .word("a repository's name"), default: .computed("pushes are refused"),
+        also: ["pushto", "writable_member", "writablemember", "push"],
+        "The hosted member that takes what is pushed to the group.")
+
     static let section = Section(
         name: "repositories.NAME (group)", whereabouts: "in a group repository",
-        keys: [RepositoryKeys.type.description, members.description])
+        keys: [RepositoryKeys.type.description, members.description, pushTo.description])
+}
+
+/// Keys of a hosted repository.
+enum HostedKeys {
+    static let tags = Key(
+        "tags", ValueKind<HostedConfiguration.Tags>.choice, default: .toml("\"mutable\""),
+        also: ["tag", "write_policy", "writepolicy", "deployment_policy", "immutable"],
+        "mutable, immutable, or \"immutable except latest\": whether a tag may be moved.")
+    static let delete = Key(
+        "delete", .boolean, default: .toml("false"),
+        also: ["allow_delete", "deletable", "delete_enabled"],
+        "Whether tags, manifests and blobs may be deleted.")
+    static let maxSize = Key(
+        "max_size", .size, default: .computed("as much as the store"),
+        also: ["quota", "size", "limit", "hard_quota"],
+        "What all of it may take on disk.")
+    static let keep = Key(
+        "keep", .keep, default: .computed("every tag stays"),
+        also: ["retention", "retain", "cleanup", "cleanup_policy"],
+        "Which tags stay of each name, { last = 20, newer_than = \"90d\" }; others go."
+    )
+
+    static let section = Section(
+        name: "repositories.NAME (hosted)", whereabouts: "in a hosted repository",
+        keys: [
+            RepositoryKeys.type.description, tags.description, delete.description,
+            maxSize.description, keep.description,
+        ])
+}
+
+/// Keys of `keep` in a hosted repository.
+enum KeepKeys {
+    static let last = Key(
+        "last", ValueKind.integer(1...1_000_000), default: .computed("no number"),
+        also: ["count", "newest", "number"],
+        "So many of the newest tags stay.")
+    static let newerThan = Key(
+        "newer_than", .duration(from: .seconds(1)), default: .computed("no age"),
+        also: ["age", "younger_than", "max_age", "days"],
+        "Tags pushed so lately stay.")
+
+    static let section = Section(
+        name: "repositories.NAME.keep", whereabouts: "in keep",
+        keys: [last.description, newerThan.description])
 }
 
 /// Keys of a proxy that only it can have.
@@ -97,9 +147,17 @@ enum UpstreamKeys {
 
 /// Keys of a proxy that `[defaults.proxy]` can set for all.
 enum DefaultsKeys {
+    static let allow = Key(
+        "allow", ValueKind.list(ValueKind<NamePattern>.namePattern, of: "patterns of image names"),
+        default: .toml("[\"**\"]"), also: ["allowed", "include", "only", "whitelist", "names"],
+        "Image names that are asked for at all: library/*, acme/**.")
+    static let deny = Key(
+        "deny", ValueKind.list(ValueKind<NamePattern>.namePattern, of: "patterns of image names"),
+        default: .toml("[]"), also: ["denied", "exclude", "block", "blacklist", "blocklist"],
+        "Image names that are never asked for, whatever allow says.")
     static let allowNetworks = Key(
         "allow_networks", ValueKind.list(ValueKind<Network>.network, of: "networks"),
-        default: .toml("[]"), also: ["allow", "networks", "allowed_networks", "trusted_networks"],
+        default: .toml("[]"), also: ["networks", "allowed_networks", "trusted_networks"],
         "Networks that redirects, realms and CDNs may be on besides public addresses.")
     static let caFile = Key(
         "ca_file", .absolutePath, default: .computed("the system's"),
@@ -149,6 +207,6 @@ enum DefaultsKeys {
             allowNetworks.description, caFile.description, tagTTL.description,
             missingTTL.description, stale.description, connectTimeout.description,
             tlsTimeout.description, firstByteTimeout.description, stallTimeout.description,
-            retries.description, offline.description,
+            retries.description, offline.description, allow.description, deny.description,
         ])
 }

@@ -26,7 +26,8 @@ enum KeyTable {
         TopKeys.section, CacheKeys.section, ListenerKeys.section, TLSKeys.section,
         AdminKeys.section,
         RepositoryKeys.section, DefaultsKeys.section, ProxyKeys.section, UpstreamKeys.section,
-        GroupKeys.section, AuthKeys.section, AuthRuleKeys.section, LimitsKeys.section,
+        GroupKeys.section, HostedKeys.section, KeepKeys.section, AuthKeys.section,
+        AuthRuleKeys.section, LimitsKeys.section,
         ThreadsKeys.section, LogKeys.section,
     ]
 

@@ -11,8 +11,34 @@ struct GroupsCheck {
         for repository in repositories {
             guard let group = repository.group else { continue }
             noteMembers(of: repository.name, group, &problems)
+            notePushTo(of: repository.name, group, &problems)
         }
         noteCycles(&problems)
+    }
+
+    /// What is pushed to a group has to be found in it.
+    private func notePushTo(
+        of name: String, _ group: GroupConfiguration, _ problems: inout Problems
+    ) {
+        guard let target = group.pushTo else { return }
+        let place = table[name]?.value.table?[GroupKeys.pushTo.name]?.value.place
+        let hosted = repositories.filter { $0.hosted != nil }.map(\.name)
+        if declared.contains(target), !hosted.contains(target) {
+            problems.error(
+                "conflict", "push_to of `\(name)` names `\(target)`, which is not hosted",
+                at: place,
+                help: "only a repository with type = \"hosted\" can be pushed to")
+        } else if !declared.contains(target) {
+            let near = Suggestion.nearest(to: target, among: hosted)
+            problems.error(
+                "unknown-member",
+                "push_to of `\(name)` names `\(Quoted.of(target))`, which is no repository",
+                at: place, label: near.map { "did you mean `\($0)`?" })
+        } else if !group.members.contains(target) {
+            problems.error(
+                "conflict", "push_to of `\(name)` names `\(target)`, which is no member of it",
+                at: place, help: "what is pushed could not be pulled: add it to members")
+        }
     }
 
     private func noteMembers(

@@ -1,4 +1,5 @@
 import Linux
+import OCI
 
 /// Builds one proxy repository.
 struct ProxyBuilder {
@@ -39,7 +40,8 @@ struct ProxyBuilder {
             tagTTL: knobs.tagTTL, missingTTL: knobs.missingTTL, stale: knobs.stale,
             connectTimeout: knobs.connectTimeout, tlsTimeout: knobs.tlsTimeout,
             firstByteTimeout: knobs.firstByteTimeout, stallTimeout: knobs.stallTimeout,
-            retries: knobs.retries, sharePrivate: sharePrivate)
+            allow: knobs.allow, deny: knobs.deny, retries: knobs.retries, sharePrivate: sharePrivate
+        )
     }
 
     private func registry(_ reader: SectionReader, _ problems: inout Problems) -> String? {
@@ -126,6 +128,8 @@ struct ProxyKnobs {
     let stallTimeout: Duration
     let retries: Int
     let offline: Bool
+    let allow: [NamePattern]
+    let deny: [NamePattern]
 
     init(_ reader: SectionReader, _ problems: inout Problems) {
         allowNetworks = reader.value(DefaultsKeys.allowNetworks, &problems).map(\.value)
@@ -139,5 +143,7 @@ struct ProxyKnobs {
         stallTimeout = reader.value(DefaultsKeys.stallTimeout, &problems)
         retries = reader.value(DefaultsKeys.retries, &problems)
         offline = reader.value(DefaultsKeys.offline, &problems)
+        allow = reader.value(DefaultsKeys.allow, &problems).map(\.value)
+        deny = reader.value(DefaultsKeys.deny, &problems).map(\.value)
     }
 }

@@ -115,11 +115,8 @@ struct RepositoriesBuilder {
             let group = group(name, table, place, &problems)
             return group.map { RepositoryConfiguration(name: entry.key, kind: .group($0)) }
         case .hosted:
-            problems.error(
-                "not-supported", "hosted repositories are not supported yet",
-                at: reader.place(of: RepositoryKeys.type.name),
-                help: "this version has type = \"proxy\" and type = \"group\"")
-            return nil
+            let hosted = hosted(table, place, &problems)
+            return RepositoryConfiguration(name: entry.key, kind: .hosted(hosted))
         case nil:
             return nil
         }
@@ -136,7 +133,20 @@ struct RepositoriesBuilder {
                 "missing-key", "group `\(name)` has no members",
                 at: reader.place(of: GroupKeys.members.name), help: "members = [\"…\"]")
         }
-        return members.map { GroupConfiguration(members: $0.map(\.value)) }
+        let pushTo = reader.optional(GroupKeys.pushTo, &problems)
+        return members.map { GroupConfiguration(members: $0.map(\.value), pushTo: pushTo) }
+    }
+
+    private func hosted(
+        _ table: TOMLTable, _ place: Place?, _ problems: inout Problems
+    ) -> HostedConfiguration {
+        let reader = SectionReader(section: HostedKeys.section, table: table, place: place)
+        reader.noteUnknownKeys(&problems)
+        return HostedConfiguration(
+            tags: reader.value(HostedKeys.tags, &problems),
+            allowsDelete: reader.value(HostedKeys.delete, &problems),
+            maxSize: reader.optional(HostedKeys.maxSize, &problems),
+            keep: reader.optional(HostedKeys.keep, &problems))
     }
 
     /// Each registry has one proxy, or `?ns=` would not know which.

@@ -50,6 +50,30 @@ package final class RawClient {
         return try response(to: method, sink: sink, progress: progress)
     }
 
+    /// Sends a request with a body, in chunks if it says so, and reads the whole answer.
+    package func request(
+        _ target: String, method: String, fields: [(String, String)] = [], body: [UInt8],
+        chunk: Int? = nil
+    ) throws -> WireResponse {
+        guard let chunk else {
+            try send(
+                target, method: method, fields: fields + [("Content-Length", "\(body.count)")])
+            try socket.send(body)
+            return try response(to: method)
+        }
+        try send(target, method: method, fields: fields + [("Transfer-Encoding", "chunked")])
+        var rest = body[...]
+        while !rest.isEmpty {
+            let piece = rest.prefix(chunk)
+            rest = rest.dropFirst(piece.count)
+            try socket.send(String(piece.count, radix: 16) + "\r\n")
+            try socket.send(Array(piece))
+            try socket.send("\r\n")
+        }
+        try socket.send("0\r\n\r\n")
+        return try response(to: method)
+    }
+
     /// Sends a request head with `Host` and these fields.
     package func send(
         _ target: String, method: String = "GET", fields: [(String, String)] = []

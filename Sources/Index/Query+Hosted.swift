@@ -1,0 +1,66 @@
+/// Statements about hosted repositories and uploads.
+extension Query {
+    var hostedSQL: String {
+        switch self {
+        case .hostedNames:
+            """
+            SELECT name FROM repository r WHERE repository = ?1 AND name > ?2
+            AND EXISTS(SELECT 1 FROM hosted WHERE repository = r.id) ORDER BY name LIMIT ?3
+            """
+        case .ownsName:
+            """
+            SELECT 1 FROM hosted WHERE repository =
+                (SELECT id FROM repository WHERE repository = ?1 AND name = ?2) LIMIT 1
+            """
+        case .hostedDisk:
+            """
+            SELECT total(b.disk) FROM blob b WHERE b.digest IN (
+                SELECT h.digest FROM hosted h JOIN repository r ON r.id = h.repository
+                WHERE r.repository = ?1)
+            """
+        case .heldDisk: "SELECT total(disk) FROM blob WHERE held = 1"
+        case .insertHosted:
+            """
+            INSERT INTO hosted(repository, digest, linked_at) VALUES(?1, ?2, ?3)
+            ON CONFLICT(repository, digest) DO UPDATE SET linked_at = excluded.linked_at
+            """
+        case .deleteHosted: "DELETE FROM hosted WHERE repository = ?1 AND digest = ?2"
+        case .deleteLink: "DELETE FROM link WHERE digest = ?2 AND repository = ?1"
+        case .tagsTo: "SELECT tag FROM tag WHERE digest = ?2 AND repository = ?1"
+        case .boundTag: "SELECT digest FROM tag WHERE repository = ?1 AND tag = ?2"
+        case .tagsByAge:
+            """
+            SELECT tag, digest, created_at FROM tag WHERE repository = ?1
+            ORDER BY created_at DESC, tag
+            """
+        case .isPart:
+            """
+            SELECT 1 FROM child c JOIN hosted p ON p.repository = ?1 AND p.digest = c.manifest
+            WHERE c.child = ?2 LIMIT 1
+            """
+        case .place: "SELECT repository, name FROM repository WHERE id = ?1"
+        case .hostedRepositories:
+            "SELECT DISTINCT repository FROM hosted WHERE repository > ?1 ORDER BY 1 LIMIT 1"
+        case .unreferenced:
+            // What no manifest of the same name needs: its lease is since it was linked.
+            """
+            SELECT h.digest FROM hosted h WHERE h.repository = ?1 AND h.linked_at < ?2
+            AND NOT EXISTS(SELECT 1 FROM manifest WHERE digest = h.digest)
+            AND NOT EXISTS(
+                SELECT 1 FROM child c
+                JOIN hosted p ON p.repository = h.repository AND p.digest = c.manifest
+                WHERE c.child = h.digest)
+            LIMIT ?3
+            """
+        case .upload:
+            "SELECT repository, name, user, algorithm, started_at FROM upload WHERE id = ?1"
+        case .uploads: "SELECT id FROM upload"
+        case .insertUpload:
+            """
+            INSERT INTO upload(id, repository, name, user, algorithm, started_at)
+            VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+            """
+        default: "DELETE FROM upload WHERE id = ?1"
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Index
+package import OCI
+import Reactor
+import Store
+import Telemetry
+
+/// A repository of one's own: what is pushed to it stays until it is deleted.
+///
+/// Its content lies in the same store as what is cached, but no eviction takes it.
+package final class HostedRepository: Sendable {
+    /// The name in the configuration.
+    package let name: String
+    package let policy: HostedPolicy
+    let scope: Scope
+    let content: Content
+
+    package init(name: String, policy: HostedPolicy, content: Content) {
+        self.name = name
+        self.policy = policy
+        self.content = content
+        scope = Scope(hosted: name)
+    }
+
+    // MARK: - Pull
+
+    package func manifest(
+        _ name: RepositoryName, _ reference: Reference
+    ) async throws(RegistryError) -> ManifestAnswer {
+        guard let digest = digest(of: reference, name), content.isLinked(scope, name, digest),
+            let manifest = await content.manifest(digest)
+        else { throw .notFound }
+        return ManifestAnswer(manifest: manifest, outcome: .hit)
+    }
+
+    private func digest(of reference: Reference, _ name: RepositoryName) -> Digest? {
+        switch reference {
+        case .digest(let digest): digest
+        case .tag(let tag): content.tag(scope, name, tag)?.digest
+        }
+    }
+
+    package func blob(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobAnswer {
+        guard content.isLinked(scope, name, digest), let file = await content.open(digest) else {
+            throw .notFound
+        }
+        content.store.markUsed(digest)
+        return BlobAnswer(
+            digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
+    }
+
+    package func blobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead {
+        let answer = try await blob(name, digest)
+        return BlobHead(digest: digest, size: answer.size, outcome: .hit)
+    }
+
+    package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
+        guard owns(name) else { throw .notFound }
+        let tags = await content.knownTags(scope, name, limit: Listings.tagsMax)
+        return TagsAnswer(tags: tags, outcome: .hit)
+    }
+
+    package func referrers(
+        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+    ) async throws(RegistryError) -> ReferrersAnswer {
+        Self.referrers(of: [self], name, digest, artifactType: artifactType)
+    }
+
+    /// What refers to a manifest in any of several repositories, each once.
+    static func referrers(
+        of repositories: [HostedRepository], _ name: RepositoryName, _ digest: Digest,
+        artifactType: String?
+    ) -> ReferrersAnswer {
+        var found: [Descriptor] = []
+        var seen: Set<Digest> = []
+        for hosted in repositories {
+            let known = hosted.content.knownReferrers(
+                hosted.scope, name, digest, limit: referrersMax)
+            found += known.filter { seen.insert($0.digest).inserted }.map { Descriptor($0) }
+        }
+        let index = ReferrersIndex(found).filtered(artifactType: artifactType)
+        return ReferrersAnswer(
+            bytes: index.encode(), count: index.descriptors.count,
+            filtersApplied: artifactType == nil ? nil : "artifactType", outcome: .hit)
+    }
+
+    /// Referrers of one manifest that are listed.
+    private static let referrersMax = 10_000
+
+    /// Whether anything was pushed under `name` and not deleted: then nobody else's is shown under
+    /// it (AUTH-10).
+    package func owns(_ name: RepositoryName) -> Bool {
+        content.owns(scope, name)
+    }
+
+    /// Names under which something is, after `last`, in their order.
+    package func names(after last: String, limit: Int) async -> [String] {
+        await content.workers.run { [self] in
+            (try? content.index.hostedNames(repository: scope.key, after: last, limit: limit))
+                ?? []
+        }
+    }
+}
+
+extension Descriptor {
+    /// A manifest that refers to another, as the index knows it.
+    init(_ row: ReferrerRow) {
+        self.init(
+            mediaType: row.mediaType, digest: row.digest, size: row.size,
+            artifactType: row.artifactType, annotations: Annotations.decode(row.annotations))
+    }
+}

@@ -1,0 +1,62 @@
+import OCI
+import Synchronization
+
+/// Uploads under way: in use, or waiting since an earlier run for their client to come back.
+final class Uploads: Sendable {
+    /// More are refused: each holds a file, and space that nobody else can have.
+    static let countMax = 1024
+    /// How long one waits for its client, in seconds.
+    static let idleMax: Int64 = 86_400
+
+    enum Entry: Sendable {
+        case open(Upload, usedAt: Int64)
+        /// Not opened yet in this run.
+        case waiting(Reservation, writtenAt: Int64)
+
+        var usedAt: Int64 {
+            switch self {
+            case .open(_, let time), .waiting(_, let time): time
+            }
+        }
+    }
+
+    private let entries = Mutex<[UploadID: Entry]>([:])
+
+    subscript(id: UploadID) -> Entry? { entries.withLock { $0[id] } }
+
+    var count: Int { entries.withLock { $0.count } }
+
+    func insert(_ entry: Entry, as id: UploadID) { entries.withLock { $0[id] = entry } }
+
+    /// Takes in an upload that was opened, unless somebody else was faster; gives the one that is
+    /// there then, nil if the upload has ended.
+    func opened(_ upload: Upload, at time: Int64) -> Upload? {
+        entries.withLock { entries in
+            switch entries[upload.id] {
+            case .open(let other, _): return other
+            case .waiting:
+                entries[upload.id] = .open(upload, usedAt: time)
+                return upload
+            case nil: return nil
+            }
+        }
+    }
+
+    /// Notes that the client of an upload has come back.
+    func use(_ id: UploadID, at time: Int64) {
+        entries.withLock { entries in
+            if case .open(let upload, _)? = entries[id] {
+                entries[id] = .open(upload, usedAt: time)
+            }
+        }
+    }
+
+    func remove(_ id: UploadID) { entries.withLock { $0[id] = nil } }
+
+    /// Those that nobody has come back to since `time`.
+    func idle(since time: Int64) -> [(id: UploadID, entry: Entry)] {
+        entries.withLock { entries in
+            entries.filter { $0.value.usedAt < time }.map { ($0.key, $0.value) }
+        }
+    }
+}
