@@ -139,6 +139,18 @@ enum Login {
     }
 }
 
+extension Login {
+    /// What a form says (OAuth 2, RFC 6749 §4.3); nil for other grants.
+    ///
+    /// No refresh tokens are given, so none is taken.
+    init?(_ form: [FormBody.Field]) {
+        func value(_ name: String) -> [UInt8] { form.first { $0.name == name }?.value ?? [] }
+        guard value("grant_type") == Array("password".utf8) else { return nil }
+        self = .basic(
+            BasicAuthorization(username: value("username"), password: value("password")))
+    }
+}
+
 /// 401 with the way to log in.
 ///
 /// `Bearer` alone: Docker without a login gives up on `Basic`, and all clients that can log in

@@ -49,6 +49,7 @@ package final class RegistryHandler: RequestHandler {
         guard let route = Route(path: head.target.path) else { return false }
         switch (head.method, route.resource) {
         case (.put, .manifest), (.post, .upload), (.patch, .upload), (.put, .upload): return true
+        case (.post, .token): return true
         default: return false
         }
     }

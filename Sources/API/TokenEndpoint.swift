@@ -16,22 +16,37 @@ struct TokenEndpoint {
         guard let authenticator = control.authenticator else {
             return .error(404, .unsupported, "this registry takes no logins")
         }
-        guard request.head.method == .get || request.head.method == .head else {
-            var answer = Answer.error(405, .unsupported, "tokens are asked for by GET")
-            answer.response.fields.append("Allow", "GET, HEAD")
+        let texts: [Substring]
+        let login: Login
+        switch request.head.method {
+        case .get, .head:
+            texts = request.head.target.all("scope").flatMap { $0.split(separator: " ") }
+            login = Login(request.head.headers.all("Authorization"))
+        case .post:
+            guard let form = await form(of: request) else {
+                return .error(400, .unsupported, "the form cannot be read")
+            }
+            guard let posted = Login(form) else {
+                return .error(400, .unsupported, "grant_type is password")
+            }
+            login = posted
+            texts = form.filter { $0.name == "scope" }
+                .flatMap { String(decoding: $0.value, as: UTF8.self).split(separator: " ") }
+        default:
+            var answer = Answer.error(405, .unsupported, "tokens are asked for by GET or POST")
+            answer.response.fields.append("Allow", "GET, HEAD, POST")
             return answer
         }
-        let texts = request.head.target.all("scope").flatMap { $0.split(separator: " ") }
         guard texts.count <= Authenticator.scopesMax else {
             return .error(400, .unsupported, "too many scopes for one token")
         }
         let principal: Principal
-        switch BasicAuthorization.read(request.head.headers.all("Authorization")) {
+        switch login {
         case .none:
             guard control.rules.anonymousMayPull else { return refused("a login is needed") }
             principal = .anonymous
-        case .unusable: return refused("only Basic is understood here")
-        case .login(let login):
+        case .unusable, .bearer: return refused("only a name and a password are understood here")
+        case .basic(let login):
             switch await authenticator.login(login.username, login.password, on: request.loop) {
             case .busy: return Gate.busy()
             case .unknown: return refused("the name or the password is wrong")
@@ -43,6 +58,18 @@ struct TokenEndpoint {
             return refused("the login has ended")
         }
         return granted(token, at: request.loop.clock.dateSeconds)
+    }
+
+    /// What an OAuth client posts; nil if it is too long, breaks off, or is no form.
+    private func form(of request: Request) async -> [FormBody.Field]? {
+        var bytes: [UInt8] = []
+        do {
+            while let chunk = try await request.body?.next() {
+                bytes += chunk.bytes
+                guard bytes.count <= FormBody.bytesMax else { return nil }
+            }
+        } catch { return nil }
+        return FormBody.parse(bytes)
     }
 
     private func granted(_ token: String, at seconds: Int64) -> Answer {

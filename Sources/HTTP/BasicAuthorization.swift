@@ -15,6 +15,12 @@ package struct BasicAuthorization: Sendable {
     package let username: [UInt8]
     package let password: [UInt8]
 
+    /// A login that came another way.
+    package init(username: [UInt8], password: [UInt8]) {
+        self.username = username
+        self.password = password
+    }
+
     /// Reads the values of all `Authorization` fields of a request.
     package static func read(_ values: [String]) -> Reading {
         guard let value = values.first else { return .none }

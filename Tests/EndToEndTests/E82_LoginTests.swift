@@ -72,6 +72,32 @@ struct E82_LoginTests {
         #expect(try scene.token([], many).status == 400)
     }
 
+    @Test func tokensAreAlsoPostedFor() throws {
+        let scene = try Scene(anonymous: "none")
+        func post(_ form: String) throws -> WireResponse {
+            let client = try RawClient(scene.address)
+            try client.send(
+                "/v2/_token", method: "POST",
+                fields: [
+                    ("Content-Type", "application/x-www-form-urlencoded"),
+                    ("Content-Length", String(form.utf8.count)),
+                ])
+            try client.send(raw: form)
+            return try client.response(to: "POST")
+        }
+        let scope = "scope=repository%3Adocker.io%2Flibrary%2Fa%3Apull&service=Cistern"
+        let right = try post("grant_type=password&username=bob&password=bob-s3cr3t&\(scope)")
+        #expect(right.status == 200, "\(right)")
+        let token = right.text.split(separator: "\"access_token\":\"").dropFirst().first
+        let login = Scene.bearer(String(token?.prefix { $0 != "\"" } ?? ""))
+        #expect(try scene.status(scene.manifest, login) == 200)
+        #expect(try post("grant_type=password&username=bob&password=wrong&\(scope)").status == 401)
+        #expect(try post("grant_type=refresh_token&refresh_token=abc").status == 400)
+        for form in ["", "%", "grant_type=%zz", String(repeating: "a", count: 20_000)] {
+            #expect(try post(form).status == 400, "\(form.prefix(20))")
+        }
+    }
+
     // AUTH-5: done when 4: removing a user ends the rights with the next request.
     @Test func rightsEndWithTheNextRequest() throws {
         let scene = try Scene(anonymous: "none")
