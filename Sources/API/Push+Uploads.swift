@@ -84,12 +84,12 @@ extension Push {
     }
 
     private func compare(_ digest: Digest) async -> Result<Bool, Problem> {
-        var hash = StreamingHash(digest.algorithm)
+        let check = hosted.check(digest.algorithm)
         while true {
             switch await nextChunk() {
             case .failure(let problem): return .failure(problem)
-            case .success(nil): return .success(hash.finalize() == digest)
-            case .success(let chunk?): chunk.withBytes { hash.update($0) }
+            case .success(nil): return .success(check.digest == digest)
+            case .success(let chunk?): await check.add(chunk)
             }
         }
     }

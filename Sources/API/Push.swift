@@ -48,8 +48,10 @@ struct Push {
         case .success(let found): bytes = found
         case .failure(let problem): return problem.answer
         }
-        let digest = reference.digest ?? StreamingHash.digest(of: bytes, .sha256)
-        guard StreamingHash.digest(of: bytes, digest.algorithm) == digest else {
+        let check = hosted.check(reference.digest?.algorithm ?? .sha256)
+        await check.add(Chunk(bytes))
+        let digest = check.digest
+        guard reference.digest.map({ $0 == digest }) ?? true else {
             return .error(
                 400, .digestInvalid, "the manifest's digest is not the one it is pushed as")
         }

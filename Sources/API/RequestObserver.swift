@@ -65,6 +65,7 @@ package final class RequestObserver: Sendable {
             firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
             userAgent: request.head.headers[first: "User-Agent"],
             isComplete: outcome.isComplete)
+        if ![.get, .head].contains(request.head.method) { record.message = "push" }
         if route == .admin {
             record.message = "admin"
             record.reference = request.head.target.path

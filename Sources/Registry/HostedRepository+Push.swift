@@ -13,7 +13,7 @@ extension HostedRepository {
     package func beginUpload(
         _ name: RepositoryName, user: String, _ algorithm: Digest.Algorithm = .sha256
     ) async throws(PushError) -> Upload {
-        try checkSize(adding: 0)
+        try await checkSize(adding: 0)
         do throws(StoreError) {
             return try await content.store.beginUpload(
                 repository: scope.key, name: name, user: user, algorithm)
@@ -59,7 +59,7 @@ extension HostedRepository {
         _ upload: Upload, as digest: Digest, _ name: RepositoryName
     ) async throws(PushError) {
         do throws(PushError) {
-            try checkSize(adding: upload.written)
+            try await checkSize(adding: upload.written)
         } catch {
             await upload.cancel()
             throw error
@@ -100,6 +100,11 @@ extension HostedRepository {
     /// Places looked at for a mount that does not say where from.
     private static let mountsMax = 64
 
+    /// Hashes what need not be stored, piece by piece.
+    package func check(_ algorithm: Digest.Algorithm) -> PushCheck {
+        PushCheck(algorithm, content.workers)
+    }
+
     // MARK: - Manifests
 
     /// Stores a manifest and binds `tags` to it; gives what it refers to, if it does.
@@ -109,7 +114,7 @@ extension HostedRepository {
     ) async throws(PushError) -> Digest? {
         let parsed = try await parse(bytes, contentType)
         try await checkBlobs(of: parsed, name)
-        try checkSize(adding: Int64(bytes.count))
+        try await checkSize(adding: Int64(bytes.count))
         let record = ManifestRecord(
             digest: digest, mediaType: parsed.mediaType, size: Int64(bytes.count),
             artifactType: parsed.referrerArtifactType, subject: parsed.subject,
@@ -224,9 +229,12 @@ extension HostedRepository {
         }
     }
 
-    private func checkSize(adding bytes: Int64) throws(PushError) {
+    private func checkSize(adding bytes: Int64) async throws(PushError) {
         guard let sizeMax = policy.sizeMax else { return }
-        let used = (try? content.index.hostedDisk(repository: scope.key)) ?? 0
+        // Adds up every blob: too much for a loop.
+        let used = await content.workers.run { [self] in
+            (try? content.index.hostedDisk(repository: scope.key)) ?? 0
+        }
         guard used.addingReportingOverflow(bytes).partialValue <= sizeMax else {
             throw .tooLarge("\(name) has \(used) of the \(sizeMax) bytes of its max_size")
         }

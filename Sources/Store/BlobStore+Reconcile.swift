@@ -142,7 +142,9 @@ extension BlobStore {
             try await index.record(
                 blob: digest, size: stray.size, disk: stray.disk, stamp: stamp)
         }
+        // At once: it is one file, and must not count twice while anything is waited for.
         ledger.commit(added)
+        ledger.settleStray(digest)
         await recognise(digest, stray.size)
         report(.adopted(digest))
     }
