@@ -178,13 +178,8 @@ final class Connection {
                 head: head, peer: peer, listener: listener.identity, loop: state.loop,
                 id: state.nextRequestID(), received: received, body: body))
         if let body {
-            switch body.failure {
-            case .malformed(let error): return await refuse(error, to: head)
-            case .clientGone: return .close
-            case .tooSlow: isBodyLeft = true
-            case .over, nil:
-                isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
-            }
+            // Behind a body that cannot be read to its end nothing is parsed any more (HTTP-1).
+            isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
             body.cancel()
         }
         let keepsAlive =

@@ -179,6 +179,46 @@ struct E81_PushTests {
         #expect(try scene.close(location, digest: Self.digest).status == 201)
     }
 
+    // HTTP-1: what follows a body that makes no sense is nobody's request.
+    @Test(arguments: ["zz\r\n", "5\r\nabcdefgh", "ffffffffffffffffff\r\n"])
+    func aBodyWithoutSenseIsRefused(chunks: String) throws {
+        let scene = try HostedScene()
+        let location = try scene.open("a")
+        let client = try RawClient(scene.address)
+        try client.send(
+            location, method: "PATCH",
+            fields: [HostedScene.login, ("Transfer-Encoding", "chunked")])
+        try client.send(raw: chunks + "\r\nGET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")
+        let answer = try client.response(to: "PATCH")
+        #expect(answer.status == 400, "\(answer)")
+        #expect(!answer.keepsAlive)
+        #expect((try? client.response()) == nil)
+        // The upload is still there, to be gone on with.
+        #expect(try scene.request("GET", location).status == 204)
+    }
+
+    @Test func whoGoesAwayLeavesNothingBehind() throws {
+        let scene = try HostedScene()
+        let location = try scene.open("a")
+        do {
+            let client = try RawClient(scene.address)
+            try client.send(
+                location, method: "PATCH",
+                fields: [HostedScene.login, ("Content-Length", "\(Self.bytes.count)")])
+            try client.socket.send(Array(Self.bytes[..<1000]))
+            #expect(
+                try poll(within: .seconds(20)) {
+                    try scene.daemon.metricSum("cistern_http_requests_in_flight", "other") == 1
+                })
+        }
+        #expect(
+            try poll(within: .seconds(20)) {
+                try scene.daemon.metricSum("cistern_http_requests_in_flight", "other") == 0
+            })
+        let status = try scene.request("GET", location)
+        #expect(status["Range"] == "0-999")
+    }
+
     // MARK: - Mounts
 
     @Test func aBlobIsMountedFromAnotherName() throws {
