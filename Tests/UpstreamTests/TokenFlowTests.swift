@@ -121,14 +121,19 @@ private func withTokenRegistry(
     @Test func aFreshTokenThatIsRefusedIsTriedOnceMoreThenBelieved() async throws {  // CRED-8
         let registry = TokenRegistry(acceptsTokens: false)
         try await withTokenRegistry(registry) { server in
-            let harness = try Harness(server.url)
+            let clock = ManualClock()
+            let harness = try Harness(server.url, clock: .manual(clock))
             defer { harness.stop() }
             #expect(try await harness.get(.layer("one")).0 == 401)
             #expect(registry.issued == 2)
             #expect(server.requests.count == 5)
             // For a minute nobody asks for that token again.
+            clock.advance(by: .seconds(59))
             #expect(await harness.failure(of: .layer("one")) == .tokenDenied(status: 401))
             #expect(registry.issued == 2)
+            clock.advance(by: .seconds(1))
+            #expect(try await harness.get(.layer("one")).0 == 401)
+            #expect(registry.issued > 2)
         }
     }
 
@@ -152,12 +157,16 @@ private func withTokenRegistry(
     func aTokenEndpointThatRefusesIsDenialForAWhile(status: Int) async throws {
         let registry = TokenRegistry(refusal: Step.response(status, "{}"))
         try await withTokenRegistry(registry) { server in
-            let harness = try Harness(server.url)
+            let clock = ManualClock()
+            let harness = try Harness(server.url, clock: .manual(clock))
             defer { harness.stop() }
-            for _ in 0..<2 {
+            // Asked for at once, believed for a minute, asked for again.
+            for (pause, asked) in [(0, 1), (59, 1), (1, 2)] {
+                clock.advance(by: .seconds(pause))
                 #expect(await harness.failure(of: .layer("one")) == .tokenDenied(status: status))
+                let tokens = server.requests.filter { $0.target.hasPrefix("/token") }
+                #expect(tokens.count == asked)
             }
-            #expect(server.requests.filter { $0.target.hasPrefix("/token") }.count == 1)
         }
     }
 
