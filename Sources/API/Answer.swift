@@ -12,6 +12,12 @@ struct Answer {
     var repository: String?
     var name: String?
     var reference: String?
+    /// Who asked, if somebody logged in.
+    var user: String?
+    /// Why a login counted for nothing.
+    var authFailure: AuthFailure?
+    /// Body bytes received of a push.
+    var received: Int64?
     /// The upstream's status, if it refused.
     var refusal: Int?
 

@@ -2,6 +2,7 @@ import Access
 import HTTP
 import OCI
 import Server
+import Telemetry
 
 /// One request before the rules: who asks is known, and each thing it wants is asked for here.
 struct Gate: Sendable {
@@ -22,15 +23,18 @@ struct Gate: Sendable {
             return .gate(Gate(control: control, caller: .anonymous, challenge: challenge))
         }
         let finding: Authenticator.Finding
+        var isBearer = false
         switch Login(request.head.headers.all("Authorization")) {
         case .none: finding = .known(.anonymous)
         case .basic(let login):
             finding = await authenticator.login(login.username, login.password, on: request.loop)
         case .bearer(let token):
+            isBearer = true
             finding = await authenticator.bearer(token, on: request.loop)
         case .unusable:
             return .answer(
-                challenge.answer("only Basic and Bearer are understood", scope: nil))
+                challenge.answer("only Basic and Bearer are understood", scope: nil)
+                    .failing(.malformed))
         }
         switch finding {
         case .known(let caller):
@@ -38,7 +42,8 @@ struct Gate: Sendable {
         case .unknown:
             return .answer(
                 challenge.answer(
-                    "the login is wrong, or has ended", scope: nil, error: "invalid_token"))
+                    "the login is wrong, or has ended", scope: nil, error: "invalid_token"
+                ).failing(isBearer ? .badToken : .badPassword))
         case .busy: return .answer(busy())
         }
     }
@@ -49,7 +54,7 @@ struct Gate: Sendable {
             503, .unavailable, "too many logins are being checked; again in a moment",
             reason: "too many logins at once")
         answer.response.fields.append("Retry-After", 1)
-        return answer
+        return answer.failing(.busy)
     }
 
     /// Whether the caller may, for what a request wants besides (a mount's source, a catalog).
@@ -81,7 +86,8 @@ struct Gate: Sendable {
                 ? "this login may not \(action.rawValue) \(whole)"
                 : "nobody may \(action.rawValue) \(whole): the configuration has no [auth]"
             return .error(
-                403, .denied, message, reason: "not allowed to \(action.rawValue) here")
+                403, .denied, message, reason: "not allowed to \(action.rawValue) here"
+            ).failing(caller.principal == .anonymous ? nil : .denied)
         }
     }
 
@@ -111,6 +117,15 @@ struct Gate: Sendable {
         guard let name = RepositoryName(parsing: clientName) else { return nil }
         let actions = action == .push ? "pull,push" : action.rawValue
         return "repository:\(name.text):\(actions)"
+    }
+}
+
+extension Answer {
+    /// This answer, counted as a refused login.
+    func failing(_ failure: AuthFailure?) -> Answer {
+        var answer = self
+        answer.authFailure = failure
+        return answer
     }
 }
 

@@ -4,6 +4,7 @@ import Reactor
 import Registry
 import Server
 import Store
+import Telemetry
 
 /// Blobs: in one request, or piece by piece (OCI "Pushing Blobs"; protocol.md §1.4).
 extension Push {
@@ -73,7 +74,7 @@ extension Push {
             let upload = try await hosted.beginUpload(name, user: user, digest.algorithm)
             guard upload.take() else { throw .uploadBusy }
             if let problem = try await receive(into: upload) {
-                await upload.cancel()
+                await hosted.end(upload, .failed)
                 return problem.answer
             }
             try await hosted.finish(upload, as: digest, name)
@@ -126,7 +127,7 @@ extension Push {
     /// DELETE: nothing of it is kept.
     func cancel(_ text: Substring) async -> Answer {
         await withUpload(text) { upload async throws(PushError) in
-            await upload.cancel()
+            await hosted.end(upload, .cancelled)
             return accepted(204, Answer.commonFields)
         }
     }

@@ -4,6 +4,7 @@ import Reactor
 import Registry
 import Server
 import Store
+import Telemetry
 
 /// One request that changes a hosted repository: what it does and what its answer looks like.
 struct Push {
@@ -14,6 +15,8 @@ struct Push {
     let base: String
     /// Who pushes, for what is bound to him (AUTH-7); empty for nobody in particular.
     let user: String
+    /// Body bytes so far.
+    let received = BoundCounter()
 
     var target: RequestTarget { request.head.target }
 
@@ -136,7 +139,12 @@ struct Push {
     func nextChunk() async -> Result<Chunk?, Problem> {
         guard let body = request.body else { return .success(nil) }
         do {
-            return .success(try await body.next())
+            let chunk = try await body.next()
+            if let chunk {
+                received.add(chunk.count)
+                hosted.received(chunk.count)
+            }
+            return .success(chunk)
         } catch {
             return .failure(
                 Problem(

@@ -73,7 +73,9 @@ package final class RegistryHandler: RequestHandler {
         case .gate(let open): gate = open
         case .answer(let answer): return answer
         }
-        return await answer(request, route, gate)
+        var answer = await answer(request, route, gate)
+        answer.user = gate.caller.principal.shown
+        return answer
     }
 
     private func answer(_ request: Request, _ route: Route, _ gate: Gate) async -> Answer {
@@ -171,6 +173,16 @@ package final class RegistryHandler: RequestHandler {
         let push = Push(
             request: request, hosted: hosted, name: name, base: route.base,
             user: gate.caller.principal.identifier)
+        var answer = await self.push(push, route, hosted, table, gate)
+        if request.body != nil { answer.received = Int64(push.received.value) }
+        return answer
+    }
+
+    private func push(
+        _ push: Push, _ route: Route, _ hosted: HostedRepository, _ table: RoutingTable,
+        _ gate: Gate
+    ) async -> Answer {
+        let request = push.request
         switch (request.head.method, route.resource) {
         case (.put, .manifest(let text)): return await push.manifest(text)
         case (.delete, .manifest(let text)): return await push.deleteManifest(text)
@@ -279,6 +291,8 @@ extension Route {
         case .blob: .blob
         case .tags: .tagList
         case .referrers: .referrers
+        case .upload: .upload
+        case .token: .token
         default: .other
         }
     }

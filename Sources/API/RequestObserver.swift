@@ -57,6 +57,7 @@ package final class RequestObserver: Sendable {
         if let repository, let source = answer.outcome?.source, outcome.bytesSent > 0 {
             repository.sent(outcome.bytesSent, from: source)
         }
+        if let failure = answer.authFailure { metrics.access.failed(failure) }
         guard writesAccessLines else { return }
         var record = AccessRecord(
             requestID: request.id.description, client: request.peer, method: method,
@@ -65,6 +66,8 @@ package final class RequestObserver: Sendable {
             firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
             userAgent: request.head.headers[first: "User-Agent"],
             isComplete: outcome.isComplete)
+        record.user = answer.user
+        record.received = answer.received
         if ![.get, .head].contains(request.head.method) { record.message = "push" }
         if route == .admin {
             record.message = "admin"
@@ -76,7 +79,9 @@ package final class RequestObserver: Sendable {
     /// The answer to a request that was refused before it had a meaning.
     package func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {
         let code: ErrorCode = error.status == 421 ? .nameUnknown : .unsupported
-        var answer = Answer.error(error.status, code, error.reason)
+        // What a client shows of it tells more than "Misdirected Request".
+        var answer = Answer.error(
+            error.status, code, error.reason, reason: error.status == 421 ? error.reason : nil)
         answer.response.fields.append(
             "Cache-Status", CacheStatus(detail: "generated here").value())
         metrics.http.began(.other)

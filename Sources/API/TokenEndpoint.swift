@@ -45,11 +45,13 @@ struct TokenEndpoint {
         case .none:
             guard control.rules.anonymousMayPull else { return refused("a login is needed") }
             principal = .anonymous
-        case .unusable, .bearer: return refused("only a name and a password are understood here")
+        case .unusable, .bearer:
+            return refused("only a name and a password are understood here").failing(.malformed)
         case .basic(let login):
             switch await authenticator.login(login.username, login.password, on: request.loop) {
             case .busy: return Gate.busy()
-            case .unknown: return refused("the name or the password is wrong")
+            case .unknown:
+                return refused("the name or the password is wrong").failing(.badPassword)
             case .known(let caller): principal = caller.principal
             }
         }
@@ -57,7 +59,9 @@ struct TokenEndpoint {
         guard let token = await authenticator.issue(to: principal, scopes, on: request.loop) else {
             return refused("the login has ended")
         }
-        return granted(token, at: request.loop.clock.dateSeconds)
+        var answer = granted(token, at: request.loop.clock.dateSeconds)
+        answer.user = principal.shown
+        return answer
     }
 
     /// What an OAuth client posts; nil if it is too long, breaks off, or is no form.

@@ -15,6 +15,16 @@ package enum Principal: Hashable, Sendable {
         case .robot(let robot): "token:\(robot.id)"
         }
     }
+
+    /// Who it is, for logs: a user's name or a robot's number, never what proves it; nil for nobody
+    /// in particular.
+    package var shown: String? {
+        switch self {
+        case .anonymous: nil
+        case .user(let name): name
+        case .robot: identifier
+        }
+    }
 }
 
 /// What the token of a robot is good for: this, and nothing that the rules say of users.

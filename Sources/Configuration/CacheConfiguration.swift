@@ -10,4 +10,8 @@ package struct CacheConfiguration: Sendable, Equatable {
     package var verify: Duration
     /// How much of that is read, in bytes a second.
     package var verifyRate: Int64
+    /// How often it is looked for what hosted repositories need no more.
+    package var collect: Duration
+    /// How long a pushed blob waits for its manifest, and an upload for its client.
+    package var lease: Duration
 }

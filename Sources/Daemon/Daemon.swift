@@ -22,9 +22,6 @@ actor Daemon {
     /// How often the status line is refreshed.
     private static let statusInterval = Duration.seconds(5)
 
-    /// How often what nobody needs any more is looked for in hosted repositories.
-    private static let collectInterval = Duration.seconds(600)
-
     /// Errors of a refused configuration that are logged.
     private static let errorsLoggedMax = 20
 
@@ -79,7 +76,7 @@ actor Daemon {
         await serveControl()
         try watchSignals()
         schedule(Self.flushInterval) { [runtime] in await runtime.store.flushRecency() }
-        schedule(Self.collectInterval) { [self] in await collect() }
+        runtime.home.spawn { [self] in await collectNowAndThen() }
         schedule(Self.statusInterval) { [self] in
             await tellStatus()
             await measurePins()
@@ -115,13 +112,23 @@ actor Daemon {
     /// Commands at a time.
     private static let controlConnectionsMax = 16
 
+    private func collectNowAndThen() async {
+        while goesOn {
+            await runtime.home.sleep(for: configuration.cache.collect)
+            await collect()
+        }
+    }
+
     /// Lets go of abandoned uploads, of tags that no rule keeps, and of blobs that nothing needs.
     private func collect() async {
-        await runtime.store.sweepUploads()
+        let lease = configuration.cache.lease
+        let swept = await runtime.store.sweepUploads(idleFor: lease)
         for repository in built.repositories {
-            if case .hosted(let hosted) = repository { await hosted.expireTags() }
+            guard case .hosted(let hosted) = repository else { continue }
+            for key in swept where key == hosted.key { hosted.tell(.uploadEnded(.expired)) }
+            await hosted.expireTags(lease: lease)
         }
-        await runtime.content.collectHosted()
+        await runtime.content.collectHosted(lease: lease)
     }
 
     private func measurePins() async {

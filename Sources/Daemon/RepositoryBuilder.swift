@@ -31,8 +31,7 @@ struct RepositoryBuilder {
         var proxies: [String: ProxyRepository] = [:]
         for repository in configuration.repositories {
             built.configurations[repository.name] = repository
-            built.metrics[repository.name] =
-                old.metrics[repository.name] ?? runtime.metrics.repository(repository.name)
+            built.metrics[repository.name] = metrics(of: repository, old)
             guard case .proxy(let settings) = repository.kind else { continue }
             let proxy: ProxyRepository
             if let unchanged = kept(repository, configuration, old) {
@@ -66,6 +65,16 @@ struct RepositoryBuilder {
                         pushTo: group.pushTo.flatMap { hosted[$0] }, content: runtime.content)))
         }
         return built
+    }
+
+    private func metrics(of repository: RepositoryConfiguration, _ old: Built) -> RepositoryMetrics
+    {
+        var isHosted = false
+        if case .hosted = repository.kind { isHosted = true }
+        if let known = old.metrics[repository.name], (known.hosted != nil) == isHosted {
+            return known
+        }
+        return runtime.metrics.repository(repository.name, isHosted: isHosted)
     }
 
     /// An unchanged proxy goes on with its fetches, tokens and connections.

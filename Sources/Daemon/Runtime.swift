@@ -116,6 +116,20 @@ extension RegistryEvents {
                 guard !isRight, let repository else { return }
                 repositories[repository]?.upstreamFailed(.digestMismatch)
             },
-            fetching: { repositories[$0]?.fetchesInFlight.add($1) })
+            fetching: { repositories[$0]?.fetchesInFlight.add($1) },
+            hosted: { repositories[$0]?.hosted?.count($1) })
+    }
+}
+
+extension HostedMetrics {
+    fileprivate func count(_ event: HostedEvent) {
+        switch event {
+        case .uploadBegan: uploadsStarted.add()
+        case .uploadEnded(let ending): uploadEnded(ending)
+        case .received(let bytes): receivedBytes.add(bytes)
+        case .mounted: mounts.add()
+        case .manifest: manifests.add()
+        case .collected(let kind, let count): collected(kind, count)
+        }
     }
 }

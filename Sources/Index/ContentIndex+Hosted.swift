@@ -7,6 +7,15 @@ extension ContentIndex {
     /// How many blobs one transaction of a collection lets go.
     private static let collectedMax = 256
 
+    /// What one step of a collection let go.
+    package struct Collected: Sendable {
+        /// The number of the name that is done with.
+        package let repository: Int64
+        /// The key of its repository.
+        package let key: String
+        package let count: Int
+    }
+
     /// What came of recording a pushed manifest.
     package enum PushOutcome: Equatable, Sendable {
         case recorded
@@ -14,6 +23,8 @@ extension ContentIndex {
         case absent
         /// The tag points to another manifest, and may not be moved.
         case tagTaken(Tag, Digest)
+        /// These that the manifest needs are not shown under its name (any more).
+        case blobsGone([Digest])
     }
 
     /// Lets a hosted repository show `digests` under `name` and holds them from now on.
@@ -33,9 +44,12 @@ extension ContentIndex {
 
     /// Records a pushed manifest and binds `tags` to it, all of them or none.
     ///
-    /// Of a tag for which `mayMove` is false another manifest stays what it was.
+    /// Of a tag for which `mayMove` is false another manifest stays what it was. What the manifest
+    /// is `needing` is looked at in the same transaction: a collection that let it go a moment ago
+    /// is noticed, and a later one finds the manifest (P12).
     package func push(
-        manifest: ManifestRecord, repository: String, name: RepositoryName, tags: [Tag],
+        manifest: ManifestRecord, needing needed: [Digest] = [], repository: String,
+        name: RepositoryName, tags: [Tag],
         mayMove: @escaping @Sendable (Tag) -> Bool
     ) async throws(IndexError) -> PushOutcome {
         guard manifest.children.count <= Self.childrenMax else {
@@ -47,6 +61,9 @@ extension ContentIndex {
                 return (outcome: PushOutcome.absent, isNew: false)
             }
             let id = try connection.repository(repository, name)
+            var gone: [Digest] = []
+            for digest in needed where try !connection.isHosted(digest, id) { gone.append(digest) }
+            guard gone.isEmpty else { return (outcome: .blobsGone(gone), isNew: false) }
             for tag in tags where !mayMove(tag) {
                 if let bound = try connection.bound(tag, id), bound != manifest.digest {
                     return (outcome: .tagTaken(tag, bound), isNew: false)
@@ -107,41 +124,48 @@ extension ContentIndex {
     }
 
     /// Lets go of hosted blobs that no manifest of their name needs and that were linked before
-    /// `time`, a batch of one name; gives the name's number, for the next call to go on after.
+    /// `time`, a batch of one name; gives where it was, for the next call to go on after.
     ///
-    /// Nil when there is no further name.
+    /// Nil when there is no further name. `mayGo` has the last word on each of them.
     package func collect(
-        after last: Int64, linkedBefore time: Int64
-    ) async throws(IndexError) -> (repository: Int64, count: Int)? {
+        after last: Int64, linkedBefore time: Int64,
+        mayGo: @escaping @Sendable (_ repository: String, _ name: String, Digest) -> Bool = {
+            _, _, _ in true
+        }
+    ) async throws(IndexError) -> Collected? {
         let journal = self.journal
         return try await write { connection throws(IndexError) in
             guard let id = try connection.hostedRepository(after: last) else { return nil }
             let loose = try connection.unreferenced(id, linkedBefore: time, Self.collectedMax)
-            guard !loose.isEmpty else { return (id, 0) }
-            let place = try connection.place(id)
-            for digest in loose {
-                if let place {
-                    journal.append(
-                        [.unlink(repository: place.repository, name: place.name, digest)])
-                }
-                _ = try connection.unhost(digest, id)
+            guard !loose.isEmpty, let place = try connection.place(id) else {
+                return Collected(repository: id, key: "", count: 0)
             }
-            // A full batch may not be all of them.
-            return (loose.count < Self.collectedMax ? id : id - 1, loose.count)
+            var count = 0
+            for digest in loose where mayGo(place.repository, place.name, digest) {
+                journal.append([.unlink(repository: place.repository, name: place.name, digest)])
+                _ = try connection.unhost(digest, id)
+                count += 1
+            }
+            // A full batch may not be all of them, unless it was full of what has to stay.
+            let isAll = loose.count < Self.collectedMax || count == 0
+            return Collected(repository: isAll ? id : id - 1, key: place.repository, count: count)
         }
     }
 
     /// Deletes tags of one name that are not among the `keepingLast` newest and were bound before
     /// `boundBefore`, and lets go of manifests that have no tag left and are part of nothing; gives
-    /// how many tags that were.
+    /// how many of both that were.
     ///
     /// A rule that is nil keeps nothing; without both all would go, so that nothing is done.
+    /// Manifests without a tag that were pushed before `untaggedBefore` and that nothing refers to
+    /// go as well: those that a tag was moved away from, and what was about one that is gone.
     package func expireTags(
-        repository: String, name: RepositoryName, keepingLast: Int?, boundBefore: Int64?
-    ) async throws(IndexError) -> Int {
-        guard keepingLast != nil || boundBefore != nil else { return 0 }
+        repository: String, name: RepositoryName, keepingLast: Int?, boundBefore: Int64?,
+        untaggedBefore: Int64 = .min
+    ) async throws(IndexError) -> (tags: Int, manifests: Int) {
+        guard keepingLast != nil || boundBefore != nil else { return (0, 0) }
         let journal = self.journal
-        return try await write { connection throws(IndexError) -> Int in
+        return try await write { connection throws(IndexError) -> (tags: Int, manifests: Int) in
             let id = try connection.repository(repository, name)
             let tags = try connection.tagsByAge(id)
             var gone: [(tag: String, digest: Digest)] = []
@@ -154,14 +178,18 @@ extension ContentIndex {
                 try connection.deleteTag(tag, id)
                 journal.append([.untag(repository: repository, name: name.text, tag: tag)])
             }
-            for digest in Set(gone.map(\.digest)).sorted() {
+            var loose = Set(
+                try connection.untagged(id, linkedBefore: untaggedBefore, Self.collectedMax))
+            for digest in Set(gone.map(\.digest)) {
                 let isTagged = try !connection.tags(to: digest, id).isEmpty
                 let isPart = try connection.isPart(digest, id)
-                if isTagged || isPart { continue }
+                if !isTagged, !isPart { loose.insert(digest) }
+            }
+            for digest in loose.sorted() {
                 journal.append([.unlink(repository: repository, name: name.text, digest)])
                 _ = try connection.unhost(digest, id)
             }
-            return gone.count
+            return (gone.count, loose.count)
         }
     }
 
@@ -279,6 +307,13 @@ extension Connection {
         return tags
     }
 
+    fileprivate func isHosted(_ digest: Digest, _ repository: Int64) throws(IndexError) -> Bool {
+        let row = try statement(.isHosted)
+        row.bind(1, repository)
+        row.bind(2, digest)
+        return try row.step()
+    }
+
     /// Whether an index that is hosted under the same name lists `digest`.
     fileprivate func isPart(_ digest: Digest, _ repository: Int64) throws(IndexError) -> Bool {
         let row = try statement(.isPart)
@@ -296,7 +331,19 @@ extension Connection {
     fileprivate func unreferenced(
         _ repository: Int64, linkedBefore time: Int64, _ limit: Int
     ) throws(IndexError) -> [Digest] {
-        let row = try statement(.unreferenced)
+        try hosted(.unreferenced, repository, time, limit)
+    }
+
+    fileprivate func untagged(
+        _ repository: Int64, linkedBefore time: Int64, _ limit: Int
+    ) throws(IndexError) -> [Digest] {
+        try hosted(.untagged, repository, time, limit)
+    }
+
+    private func hosted(
+        _ query: Query, _ repository: Int64, _ time: Int64, _ limit: Int
+    ) throws(IndexError) -> [Digest] {
+        let row = try statement(query)
         row.bind(1, repository)
         row.bind(2, time)
         row.bind(3, Int64(limit))

@@ -6,5 +6,10 @@ package enum HostedKey {
     /// The key of the hosted repository of that name.
     package static func key(_ repository: String) -> String { repository + mark }
 
+    /// The name in the configuration of what has this key.
+    package static func name(_ key: String) -> String {
+        isHosted(key) ? String(key.dropLast(mark.count)) : key
+    }
+
     static func isHosted(_ key: String) -> Bool { key.hasSuffix(mark) }
 }

@@ -38,6 +38,23 @@ extension Query {
             SELECT 1 FROM child c JOIN hosted p ON p.repository = ?1 AND p.digest = c.manifest
             WHERE c.child = ?2 LIMIT 1
             """
+        case .isHosted:
+            """
+            SELECT 1 FROM hosted h JOIN blob b ON b.digest = h.digest
+            WHERE h.repository = ?1 AND h.digest = ?2
+            """
+        case .untagged:
+            // Neither tagged, nor part of an index, nor about a manifest that is still there.
+            """
+            SELECT h.digest FROM hosted h JOIN manifest m ON m.digest = h.digest
+            WHERE h.repository = ?1 AND h.linked_at < ?2
+            AND NOT EXISTS(SELECT 1 FROM tag WHERE digest = h.digest AND repository = ?1)
+            AND NOT EXISTS(
+                SELECT 1 FROM child c JOIN hosted p ON p.repository = ?1 AND p.digest = c.manifest
+                WHERE c.child = h.digest)
+            AND NOT EXISTS(SELECT 1 FROM hosted WHERE repository = ?1 AND digest = m.subject)
+            LIMIT ?3
+            """
         case .place: "SELECT repository, name FROM repository WHERE id = ?1"
         case .hostedRepositories:
             "SELECT DISTINCT repository FROM hosted WHERE repository > ?1 ORDER BY 1 LIMIT 1"

@@ -24,6 +24,7 @@ package final class Content: Sendable {
     let logger: Logger
     let events: RegistryEvents
     let healing: Healing
+    let leases = Leases()
     let manifests = Mutex(
         RecencyCache<Digest, StoredManifest>(costMax: Content.manifestBytesMax))
     private let prefixes = Mutex(
@@ -112,11 +113,16 @@ package struct RegistryEvents: Sendable {
     /// A blob fetch of the named repository started or ended.
     package var fetching: @Sendable (_ repository: String, _ change: Int) -> Void
 
+    /// Something was pushed to the named hosted repository, or let go there.
+    package var hosted: @Sendable (_ repository: String, HostedEvent) -> Void
+
     package init(
         verified: @escaping @Sendable (String?, Bool) -> Void = { _, _ in },
-        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in }
+        fetching: @escaping @Sendable (String, Int) -> Void = { _, _ in },
+        hosted: @escaping @Sendable (String, HostedEvent) -> Void = { _, _ in }
     ) {
         self.verified = verified
         self.fetching = fetching
+        self.hosted = hosted
     }
 }

@@ -8,8 +8,6 @@ package struct HostedPolicy: Sendable, Equatable {
         case immutableExceptLatest = "immutable except latest"
     }
 
-    /// What pushed blobs have, from being pushed, until a manifest needs them.
-    package static let lease = Duration.seconds(86_400)
     /// Tags bound by one request.
     package static let tagsMax = 64
 

@@ -1,6 +1,7 @@
 import Index
 import OCI
 import Reactor
+import Telemetry
 
 /// Letting go of what no rule keeps and nothing needs: online, one small transaction at a time.
 ///
@@ -10,20 +11,26 @@ extension HostedRepository {
     private static let namesPerPage = 100
 
     /// Deletes tags that are neither among the newest nor young enough, with the manifests that
-    /// only they kept.
-    package func expireTags() async {
+    /// only they kept, and manifests that no tag has any more and nothing refers to.
+    ///
+    /// Whatever was pushed within the time of a `lease` stays.
+    package func expireTags(lease: Duration) async {
         guard policy.keepLast != nil || policy.keepNewerThan != nil else { return }
-        let before = policy.keepNewerThan.map {
-            content.loop.clock.wallSeconds.subtractingReportingOverflow($0.components.seconds)
+        func time(_ age: Duration) -> Int64 {
+            content.loop.clock.wallSeconds.subtractingReportingOverflow(age.components.seconds)
                 .partialValue
         }
+        let before = policy.keepNewerThan.map(time)
         var last = ""
         while true {
             let page = await names(after: last, limit: Self.namesPerPage)
             for name in page.compactMap({ RepositoryName(parsing: $0) }) {
-                _ = try? await content.index.expireTags(
+                let gone = try? await content.index.expireTags(
                     repository: scope.key, name: name, keepingLast: policy.keepLast,
-                    boundBefore: before)
+                    boundBefore: before,
+                    untaggedBefore: time(max(lease, policy.keepNewerThan ?? lease)))
+                if let gone, gone.tags > 0 { tell(.collected(.tag, gone.tags)) }
+                if let gone, gone.manifests > 0 { tell(.collected(.manifest, gone.manifests)) }
             }
             guard let end = page.last, page.count == Self.namesPerPage else { return }
             last = end
@@ -32,12 +39,22 @@ extension HostedRepository {
 }
 
 extension Content {
-    /// Lets go of hosted blobs that no manifest of their name needs and whose lease is over (P12).
-    package func collectHosted() async {
-        let before = loop.clock.wallSeconds - HostedPolicy.lease.components.seconds
+    /// Lets go of hosted blobs that no manifest of their name needs and whose lease is over: they
+    /// were pushed, and asked for, before that (P12).
+    package func collectHosted(lease: Duration) async {
+        let before = loop.clock.wallSeconds - lease.components.seconds
         var last: Int64 = -1
-        while let found = try? await index.collect(after: last, linkedBefore: before) {
+        while true {
+            let found = try? await index.collect(after: last, linkedBefore: before) {
+                [leases] repository, name, digest in
+                leases.end(repository, name, digest, unlessToldSince: before)
+            }
+            leases.settle()
+            guard let found else { return }
             last = found.repository
+            if found.count > 0 {
+                events.hosted(HostedKey.name(found.key), .collected(.blob, found.count))
+            }
         }
     }
 }

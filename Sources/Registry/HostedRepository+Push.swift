@@ -2,7 +2,7 @@ import Index
 package import OCI
 package import Reactor
 package import Store
-import Telemetry
+package import Telemetry
 
 /// Taking what is pushed: verified, on disk and known to the index before anybody is told so
 /// (DUR-3).
@@ -15,8 +15,10 @@ extension HostedRepository {
     ) async throws(PushError) -> Upload {
         try await checkSize(adding: 0)
         do throws(StoreError) {
-            return try await content.store.beginUpload(
+            let upload = try await content.store.beginUpload(
                 repository: scope.key, name: name, user: user, algorithm)
+            tell(.uploadBegan)
+            return upload
         } catch {
             throw PushError(error)
         }
@@ -44,7 +46,7 @@ extension HostedRepository {
     /// Adds a chunk to an upload.
     package func append(_ chunk: Chunk, to upload: Upload) async throws(PushError) {
         guard upload.written + Int64(chunk.count) <= policy.blobBytesMax else {
-            await upload.cancel()
+            await end(upload, .failed)
             throw .tooLarge("a blob may have \(policy.blobBytesMax) bytes here")
         }
         do throws(StoreError) {
@@ -61,16 +63,32 @@ extension HostedRepository {
         do throws(PushError) {
             try await checkSize(adding: upload.written)
         } catch {
-            await upload.cancel()
+            await end(upload, .failed)
             throw error
         }
         do throws(StoreError) {
             _ = try await upload.finish(as: digest)
         } catch {
+            tell(.uploadEnded(.failed))
             throw PushError(error)
         }
-        try await host(digest, name)
+        do throws(PushError) {
+            try await link(digest, name)
+        } catch {
+            tell(.uploadEnded(.failed))
+            throw error
+        }
+        tell(.uploadEnded(.stored))
     }
+
+    /// Ends an upload of which nothing is kept.
+    package func end(_ upload: Upload, _ ending: UploadEnding) async {
+        await upload.cancel()
+        tell(.uploadEnded(ending))
+    }
+
+    /// Counts body bytes of a push.
+    package func received(_ bytes: Int) { tell(.received(bytes)) }
 
     /// Whether the bytes of `digest` are stored already, so that a push of them need only prove
     /// that it has them.
@@ -78,6 +96,11 @@ extension HostedRepository {
 
     /// Links what is stored already: its bytes were shown, or may be read by who asks.
     package func host(_ digest: Digest, _ name: RepositoryName) async throws(PushError) {
+        try await link(digest, name)
+        tell(.mounted)
+    }
+
+    private func link(_ digest: Digest, _ name: RepositoryName) async throws(PushError) {
         guard await content.open(digest) != nil else { throw .notFound }
         try await record(rows: 3) { [scope] index throws(IndexError) in
             try await index.host(repository: scope.key, name: name, [digest])
@@ -113,7 +136,8 @@ extension HostedRepository {
         _ name: RepositoryName
     ) async throws(PushError) -> Digest? {
         let parsed = try await parse(bytes, contentType)
-        try await checkBlobs(of: parsed, name)
+        let needed = Self.needed(parsed)
+        try await check(needed, name)
         try await checkSize(adding: Int64(bytes.count))
         let record = ManifestRecord(
             digest: digest, mediaType: parsed.mediaType, size: Int64(bytes.count),
@@ -129,10 +153,11 @@ extension HostedRepository {
             } catch {
                 throw PushError(error)
             }
-            if try await bind(record, tags, name) {
+            if try await bind(record, needing: needed, tags, name) {
                 let mediaType = content.stored(digest)?.mediaType ?? parsed.mediaType
                 content.remember(
                     StoredManifest(digest: digest, mediaType: mediaType, bytes: bytes))
+                tell(.manifest)
                 return parsed.subject
             }
         }
@@ -160,33 +185,35 @@ extension HostedRepository {
     }
 
     /// What an image needs was pushed before, or is elsewhere; what an index lists may come later.
-    private func checkBlobs(
-        of manifest: Manifest, _ name: RepositoryName
-    ) async throws(PushError) {
-        guard manifest.kind == .image || manifest.kind == .artifact else { return }
+    private static func needed(_ manifest: Manifest) -> [Digest] {
+        guard manifest.kind == .image || manifest.kind == .artifact else { return [] }
+        return manifest.children.filter { !$0.hasURLs }.map(\.digest)
+    }
+
+    private func check(_ needed: [Digest], _ name: RepositoryName) async throws(PushError) {
         let missing = await content.workers.run { [self] in
-            manifest.children.filter { !$0.hasURLs && !has($0.digest, under: name) }
-                .map(\.digest)
+            needed.filter { !has($0, under: name) }
         }
         guard missing.isEmpty else { throw .blobsUnknown(missing) }
     }
 
     /// False if the stored manifest is gone again.
     private func bind(
-        _ manifest: ManifestRecord, _ tags: [Tag], _ name: RepositoryName
+        _ manifest: ManifestRecord, needing needed: [Digest], _ tags: [Tag], _ name: RepositoryName
     ) async throws(PushError) -> Bool {
         let policy = self.policy
         var outcome = ContentIndex.PushOutcome.absent
         try await record(rows: 4 + manifest.children.count + tags.count) {
             [scope] index throws(IndexError) in
             outcome = try await index.push(
-                manifest: manifest, repository: scope.key, name: name, tags: tags
+                manifest: manifest, needing: needed, repository: scope.key, name: name, tags: tags
             ) { policy.mayMove($0) }
         }
         switch outcome {
         case .recorded: return true
         case .absent: return false
         case .tagTaken(let tag, let digest): throw .tagImmutable(tag, digest)
+        case .blobsGone(let digests): throw .blobsUnknown(digests)
         }
     }
 

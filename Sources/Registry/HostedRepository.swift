@@ -21,6 +21,12 @@ package final class HostedRepository: Sendable {
         scope = Scope(hosted: name)
     }
 
+    /// What stands for it in the index.
+    package var key: String { scope.key }
+
+    /// Reports what happened here, for metrics.
+    package func tell(_ event: HostedEvent) { content.events.hosted(name, event) }
+
     // MARK: - Pull
 
     package func manifest(
@@ -53,6 +59,11 @@ package final class HostedRepository: Sendable {
     package func blobHead(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobHead {
+        // Who asks may be about to push, and count on it from now on.
+        guard
+            content.leases.renew(
+                scope.key, name.text, digest, at: content.loop.clock.wallSeconds)
+        else { throw .notFound }
         let answer = try await blob(name, digest)
         return BlobHead(digest: digest, size: answer.size, outcome: .hit)
     }

@@ -52,18 +52,22 @@ extension BlobStore {
         }
     }
 
-    /// Ends uploads that nobody has come back to for a day.
-    package func sweepUploads() async {
-        for (id, entry) in uploads.idle(since: clock.wallSeconds - Uploads.idleMax) {
+    /// Ends uploads that nobody has come back to for so long; the keys of their repositories.
+    package func sweepUploads(idleFor idle: Duration) async -> [String] {
+        var swept: [String] = []
+        for (id, entry) in uploads.idle(since: clock.wallSeconds - idle.components.seconds) {
             if case .open(let upload, _) = entry {
                 guard upload.take() else { continue }
                 await upload.cancel()
+                swept.append(upload.row.repository)
                 continue
             }
             uploads.remove(id)
+            if let row = try? index.upload(id.bytes) { swept.append(row.repository) }
             try? await run { layout throws(Errno) in try layout.unlinkUpload(id) }
             try? await index.endUpload(id.bytes)
         }
+        return swept
     }
 
     /// Counts what uploads of an earlier run take, and removes what belongs to none; gives how many

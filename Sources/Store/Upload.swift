@@ -52,7 +52,10 @@ package final class Upload: Sendable {
     }
 
     /// Lets the next request have it.
-    package func giveBack() { state.withLock { $0.isTaken = false } }
+    package func giveBack() {
+        store.uploads.use(id, at: store.clock.wallSeconds)
+        state.withLock { $0.isTaken = false }
+    }
 
     /// Hashes and writes a chunk on a worker; the disk was reserved before.
     ///

@@ -5,8 +5,6 @@ import Synchronization
 final class Uploads: Sendable {
     /// More are refused: each holds a file, and space that nobody else can have.
     static let countMax = 1024
-    /// How long one waits for its client, in seconds.
-    static let idleMax: Int64 = 86_400
 
     enum Entry: Sendable {
         case open(Upload, usedAt: Int64)

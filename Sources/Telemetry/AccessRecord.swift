@@ -8,6 +8,8 @@ package struct AccessRecord: Sendable {
     package var requestID: String
     /// The client's address without port.
     package var client: String
+    /// Who asked, if by a login that is right: a user's name, or `token:` and a robot's number.
+    package var user: String?
     package var method: String
     /// The configured repository that answered, if the request found one.
     package var repository: String?
@@ -16,6 +18,8 @@ package struct AccessRecord: Sendable {
     /// The tag or digest asked for; a path for requests that name no content.
     package var reference: String?
     package var status: Int
+    /// Body bytes received of a push.
+    package var received: Int64?
     /// Body bytes sent.
     package var bytes: Int64
     /// From the request's first byte to the response's last.
@@ -58,6 +62,8 @@ package struct AccessRecord: Sendable {
             ("ttfb", firstByte.map { .duration($0) } ?? .absent),
             ("cache", .optional(cache?.rawValue)), ("ua", .optional(userAgent)),
         ]
+        if let user { fields.insert(("user", .string(user)), at: 2) }
+        if let received { fields.append(("in", .integer(received))) }
         if !isComplete { fields.append(("cut", true)) }
         return fields
     }
@@ -67,6 +73,7 @@ package struct AccessRecord: Sendable {
         var record = self
         record.requestID = LogText.clipped(requestID)
         record.method = LogText.clipped(method)
+        record.user = user.map(LogText.clipped)
         record.name = name.map(LogText.clipped)
         record.reference = reference.map(LogText.clipped)
         record.userAgent = userAgent.map(LogText.clipped)

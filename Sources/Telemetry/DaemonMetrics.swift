@@ -20,6 +20,8 @@ package struct DaemonMetrics: Sendable {
     package let store: StoreMetrics
     package let upstream: UpstreamMetrics
     package let configuration: ConfigurationMetrics
+    package let access: AccessMetrics
+    let push: PushMetrics
     /// How late loops ran their timers.
     package let loopLag: BoundHistogram
 
@@ -35,6 +37,8 @@ package struct DaemonMetrics: Sendable {
         store = StoreMetrics(metrics)
         upstream = UpstreamMetrics(metrics)
         configuration = ConfigurationMetrics(metrics)
+        access = AccessMetrics(metrics)
+        push = PushMetrics(metrics)
         loopLag = metrics.histogram(
             "cistern_event_loop_lag_seconds", help: "How late an event loop ran its timers.",
             buckets: MetricBuckets.lag
@@ -47,8 +51,10 @@ package struct DaemonMetrics: Sendable {
     }
 
     /// What is counted for one configured repository, all of it shown as zero from now on.
-    package func repository(_ name: String) -> RepositoryMetrics {
-        RepositoryMetrics(name: name, content: content, upstream: upstream)
+    package func repository(_ name: String, isHosted: Bool = false) -> RepositoryMetrics {
+        RepositoryMetrics(
+            name: name, content: content, upstream: upstream,
+            hosted: isHosted ? HostedMetrics(name: name, push) : nil)
     }
 }
 

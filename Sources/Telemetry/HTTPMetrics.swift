@@ -2,7 +2,8 @@
 package struct HTTPMetrics: Sendable {
     /// Statuses that are counted by their own number; any other one counts as `other`.
     private static let statuses = [
-        200, 206, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 408, 412, 413, 414, 416, 417,
+        200, 201, 202, 204, 206, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412,
+        413, 414, 416, 417,
         421, 426, 429, 431, 500, 501, 502, 503, 504, 505, 507,
     ]
 
@@ -53,7 +54,8 @@ package struct HTTPMetrics: Sendable {
             labels: ["route", "method", "code"]
         ) {
             zip(keys, counters).compactMap { labels, counter in
-                let isExpected = labels[1] != MethodLabel.other.rawValue && labels[2] == "200"
+                let isRead = labels[1] == "GET" || labels[1] == "HEAD"
+                let isExpected = isRead && labels[2] == "200"
                 guard counter.value > 0 || isExpected else { return nil }
                 return Metrics.Sample(Double(counter.value), labels: labels)
             }

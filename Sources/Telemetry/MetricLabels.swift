@@ -34,6 +34,10 @@ package enum RouteLabel: String, CaseIterable, Sendable {
     case blob
     case tagList = "tag_list"
     case referrers
+    /// Uploads under way, and mounts.
+    case upload
+    /// `/v2/_token`.
+    case token
     /// `/healthz`, `/readyz` and `/metrics` of the admin address.
     case admin
     case other
@@ -43,6 +47,10 @@ package enum RouteLabel: String, CaseIterable, Sendable {
 package enum MethodLabel: String, CaseIterable, Sendable {
     case get = "GET"
     case head = "HEAD"
+    case post = "POST"
+    case patch = "PATCH"
+    case put = "PUT"
+    case delete = "DELETE"
     case other
 
     /// The label of a request's method.

@@ -22,9 +22,14 @@ package final class RepositoryMetrics: Sendable {
     private let errors: [UpstreamErrorReason: BoundCounter]
     private let upstreamRequests: Counter
     let families: UpstreamMetrics
+    /// What is pushed; nil for what takes no pushes.
+    package let hosted: HostedMetrics?
 
-    init(name: String, content: ContentMetrics, upstream: UpstreamMetrics) {
+    init(
+        name: String, content: ContentMetrics, upstream: UpstreamMetrics, hosted: HostedMetrics?
+    ) {
         self.name = name
+        self.hosted = hosted
         receivedBytes = upstream.receivedBytes.bound([name])
         upstreamDuration = upstream.durations.bound([name])
         fetchesInFlight = upstream.fetches.bound([name])

@@ -92,6 +92,87 @@ struct HostedIndexTests {
         #expect(try await fixture.evict(bytes: .max, among: [1, 2, 5]) == [5])
     }
 
+    // P12: what a collection lets go between the look and the push is noticed.
+    @Test func aManifestWhoseBlobsHaveGone_isRefused() async throws {
+        let fixture = try IndexFixture()
+        for each in 1...3 { try await fixture.blob(each, at: 1) }
+        let index = fixture.index
+        try await index.host(
+            repository: Self.key, name: Self.app, [IndexFixture.digest(2)])
+        // 3 is stored, and shown under another name only.
+        try await index.host(
+            repository: Self.key, name: Self.other, [IndexFixture.digest(3)])
+        let outcome = try await index.push(
+            manifest: record(1, [2, 3]),
+            needing: [IndexFixture.digest(2), IndexFixture.digest(3)], repository: Self.key,
+            name: Self.app, tags: [IndexFixture.tag("v1")]
+        ) { _ in true }
+        #expect(outcome == .blobsGone([IndexFixture.digest(3)]))
+        #expect(try index.tag(repository: Self.key, name: Self.app, IndexFixture.tag("v1")) == nil)
+        #expect(
+            try !index.isLinked(repository: Self.key, name: Self.app, IndexFixture.digest(1)))
+    }
+
+    @Test func whatSomebodyCountsOn_isNotCollected() async throws {
+        let fixture = try IndexFixture()
+        for each in 1...2 { try await fixture.blob(each, at: 1) }
+        let index = fixture.index
+        try await index.host(
+            repository: Self.key, name: Self.app, (1...2).map { IndexFixture.digest($0) })
+        let found = try await index.collect(
+            after: -1, linkedBefore: fixture.clock.wallSeconds + 1
+        ) { repository, name, digest in
+            repository == Self.key && name == Self.app.text && digest != IndexFixture.digest(1)
+        }
+        #expect(found?.count == 1)
+        #expect(found?.key == Self.key)
+        #expect(
+            try index.isLinked(repository: Self.key, name: Self.app, IndexFixture.digest(1)))
+        #expect(
+            try !index.isLinked(repository: Self.key, name: Self.app, IndexFixture.digest(2)))
+    }
+
+    @Test func manifestsThatNothingRefersTo_goByARule() async throws {
+        let fixture = try IndexFixture()
+        let index = fixture.index
+        // 1 loses its tag to 2; 3 is about 2, 4 about 1; 5 lists 6.
+        try await push(fixture, 1, [], "v1", at: 1)
+        try await push(fixture, 2, [], "v1", at: 2)
+        for (number, subject) in [(3, 2), (4, 1)] {
+            try await fixture.blob(number, at: 3)
+            let about = ManifestRecord(
+                digest: IndexFixture.digest(number), mediaType: "m", size: 4095,
+                subject: IndexFixture.digest(subject), children: [])
+            _ = try await index.push(
+                manifest: about, repository: Self.key, name: Self.app, tags: []
+            ) { _ in true }
+        }
+        try await push(fixture, 6, [], "v6", at: 4)
+        try await push(fixture, 5, [6], "v5", at: 4)
+        _ = try await index.untag(
+            repository: Self.key, name: Self.app, IndexFixture.tag("v6"))
+        func left() throws -> [Int] {
+            try (1...6).filter {
+                try index.isLinked(
+                    repository: Self.key, name: Self.app, IndexFixture.digest($0))
+            }
+        }
+        let now = fixture.clock.wallSeconds
+        func expire(before time: Int64, last: Int? = 9) async throws -> Int {
+            try await index.expireTags(
+                repository: Self.key, name: Self.app, keepingLast: last, boundBefore: nil,
+                untaggedBefore: time
+            ).manifests
+        }
+        #expect(try await expire(before: now) == 0)
+        #expect(try await expire(before: now + 1, last: nil) == 0, "without a rule all stays")
+        #expect(try await expire(before: now + 1) == 1)
+        #expect(try left() == [2, 3, 4, 5, 6])
+        #expect(try await expire(before: now + 1) == 1)
+        #expect(try left() == [2, 3, 5, 6])
+        #expect(try await expire(before: now + 1) == 0)
+    }
+
     @Test(
         arguments: [
             (last: 2, younger: nil, left: ["v3", "v4"]),

@@ -29,7 +29,13 @@ import Testing
 
     @Test func whatIsKnownIsZeroFromTheStart() {
         _ = daemon.repository("hub")
+        _ = daemon.repository("releases", isHosted: true)
         expectSamples([
+            #"cistern_uploads_started_total{repository="releases"} 0"#,
+            #"cistern_uploads_ended_total{repository="releases",result="stored"} 0"#,
+            #"cistern_push_mounts_total{repository="releases"} 0"#,
+            #"cistern_hosted_collected_total{repository="releases",kind="blob"} 0"#,
+            #"cistern_auth_failures_total{reason="bad_password"} 0"#,
             #"cistern_build_info{version="0.1.0",swift="6.3.1"} 1"#,
             #"cistern_http_requests_total{route="blob",method="HEAD",code="200"} 0"#,
             #"cistern_connections_rejected_total{reason="per_ip"} 0"#,

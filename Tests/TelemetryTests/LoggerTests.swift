@@ -34,6 +34,20 @@ private let pull = AccessRecord(
             ])
     }
 
+    @Test func aPushSaysWhoAndHowMuch() throws {
+        let log = try PipedLog()
+        var push = AccessRecord(
+            requestID: "9f3d", client: "10.1.2.3", method: "PUT", status: 201, bytes: 0,
+            duration: .milliseconds(1))
+        (push.message, push.user, push.received) = ("push", "alice", 12)
+        log.logger.access(push)
+        #expect(
+            log.lines() == [
+                prefix + "msg=push req=9f3d client=10.1.2.3 user=alice method=PUT repo=- name=-"
+                    + " ref=- status=201 bytes=0 dur=0.001000 ttfb=- cache=- ua=- in=12"
+            ])
+    }
+
     @Test func aRequestThatWasCutSaysSo() throws {
         let log = try PipedLog()
         var record = pull

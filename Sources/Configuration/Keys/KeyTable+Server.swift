@@ -33,11 +33,20 @@ enum CacheKeys {
         also: ["scrub_rate", "verify_speed", "rate"],
         "How much of that is read per second.")
 
+    static let collect = Key(
+        "collect", .duration(from: .seconds(1)), default: .toml("\"10m\""),
+        also: ["gc", "gc_interval", "collect_interval", "garbage_collect", "cleanup"],
+        "How often it is looked for what hosted repositories need no more.")
+    static let lease = Key(
+        "lease", .duration(from: .seconds(5)), default: .toml("\"24h\""),
+        also: ["gc_delay", "grace", "grace_period", "upload_timeout", "upload_ttl"],
+        "How long a pushed blob waits for its manifest, and an upload for its client.")
+
     static let section = Section(
         name: "cache", whereabouts: "in [cache]",
         keys: [
             path.description, maxSize.description, minFree.description, verify.description,
-            verifyRate.description,
+            verifyRate.description, collect.description, lease.description,
         ])
 }
 

@@ -91,7 +91,9 @@ struct ConfigurationBuilder {
         return CacheConfiguration(
             path: path, maxSize: maxSize, minFree: minFree,
             verify: reader.value(CacheKeys.verify, &problems),
-            verifyRate: reader.value(CacheKeys.verifyRate, &problems))
+            verifyRate: reader.value(CacheKeys.verifyRate, &problems),
+            collect: reader.value(CacheKeys.collect, &problems),
+            lease: reader.value(CacheKeys.lease, &problems))
     }
 
     /// Nil where there is no such table.
