@@ -5,6 +5,8 @@ final class HostedScene {
     static let user = "pusher"
     static let password = "push-secret"
     private static let hash = "$2y$04$abcdefghijklmnopqrstuuwph9OfiPxiT17JCasncaJkSdUmhny0i"
+    /// As it stands in a password file.
+    static var passwordLine: String { "\(user):\(hash)\n" }
     /// `pusher:push-secret`.
     static let login = ("Authorization", "Basic cHVzaGVyOnB1c2gtc2VjcmV0")
 
@@ -22,7 +24,7 @@ final class HostedScene {
     {
         home = try TemporaryDirectory()
         self.base = base
-        let passwords = try home.write("htpasswd", "\(Self.user):\(Self.hash)\n", mode: 0o600)
+        let passwords = try home.write("htpasswd", Self.passwordLine, mode: 0o600)
         configuration = DaemonConfiguration(
             [
                 """

@@ -101,7 +101,10 @@ final class ContainerdProcess: Sendable {
 
     /// `mirrors` says where each registry's mirror is, as `http://127.0.0.1:PORT`; with `https` the
     /// file of an `authority` is trusted.
-    init(mirrors: [String: String], authority: String? = nil) throws {
+    init(
+        mirrors: [String: String], authority: String? = nil,
+        capabilities: [String] = ["pull", "resolve"]
+    ) throws {
         home = try TemporaryDirectory()
         hosts = try home.directory("hosts")
         for (registry, url) in mirrors {
@@ -111,7 +114,7 @@ final class ContainerdProcess: Sendable {
                 server = "\(url)"
 
                 [host."\(url)"]
-                capabilities = ["pull", "resolve"]
+                capabilities = \(capabilities)
                 \(authority.map { "ca = \"\($0)\"" } ?? "")
                 """)
         }
@@ -162,6 +165,38 @@ final class ContainerdProcess: Sendable {
                 "-a", home.file("sock"), "images", "pull", "--snapshotter", "native",
                 "--platform", "linux/amd64", "--hosts-dir", hosts, reference,
             ])
+    }
+
+    /// Takes in an image from a file, under a name with the tag `1`.
+    func importImage(_ image: ImageFixture, as name: String) throws {
+        let (layout, archive) = (home.file("layout"), home.file("image.tar"))
+        try image.writeLayout(to: layout, tag: "1")
+        try Command.succeed("tar", ["-C", layout, "-cf", archive, "."])
+        try Command.succeed(
+            "ctr",
+            [
+                "-a", home.file("sock"), "images", "import", "--no-unpack", "--base-name", name,
+                archive,
+            ])
+    }
+
+    /// `ctr images push` or `pull`: by plain HTTP, or as the hosts directory has it.
+    func images(
+        _ command: [String], _ way: PushSite.Way, user: String, _ arguments: [String]
+    ) throws -> Command.Output {
+        try Command.run(
+            "ctr",
+            ["-a", home.file("sock"), "images"] + command + ["--user", user]
+                + (way.isSecure ? ["--hosts-dir", hosts] : ["--plain-http"]) + arguments)
+    }
+
+    /// The digest that an image's name stands for.
+    func target(of reference: String) throws -> String? {
+        let output = try Command.succeed(
+            "ctr", ["-a", home.file("sock"), "images", "ls", "name==\(reference)"])
+        return output.stdout.split(separator: "\n").last?
+            .split(separator: " ", omittingEmptySubsequences: true)
+            .first { $0.hasPrefix("sha256:") }.map(String.init)
     }
 
     /// The digests in the content store.
