@@ -41,6 +41,15 @@ struct Answer {
             Response(status: status, reason: phrase, fields: fields, body: .bytes(body)))
     }
 
+    /// What is asked for, or to be deleted, under a reference that nothing can have.
+    ///
+    /// No tag is written like that, so there is none; of a digest the mistake is told.
+    static func noReference(_ text: Substring) -> Answer {
+        text.utf8.contains(UInt8(ascii: ":"))
+            ? .error(400, .digestInvalid, "the digest is not valid")
+            : .error(404, .manifestUnknown, "there is no such tag: no tag is written like that")
+    }
+
     /// A text as a reason phrase: one line of visible ASCII, cut where it gets too long (HTTP-8).
     private static func phrase(_ text: String) -> String {
         let visible = text.utf8.filter { (0x20...0x7e).contains($0) }
@@ -65,7 +74,10 @@ extension Answer {
         }
         var status = CacheStatus(forward: .uriMiss, forwardStatus: error.upstreamStatus)
         status.detail = error.reason
-        if case .denied(_, let status) = error { answer.refusal = status }
+        switch error {
+        case .denied(_, let status), .notHere(_, let status): answer.refusal = status
+        default: break
+        }
         answer.response.fields.append("Cache-Status", status.value())
         return answer
     }
@@ -81,6 +93,13 @@ extension Answer {
                 403, .denied,
                 "\(registry) denies access to \(what): it does not exist or needs credentials",
                 reason: "\(registry) denies access",
+                detail: [("upstream_status", String(status))])
+        case .notHere(let registry, let status):
+            return .error(
+                404, missing,
+                "\(what) was not pushed here, and \(registry) denies access to it: it does not "
+                    + "exist there, or needs credentials",
+                reason: "not pushed here, \(registry) denies access",
                 detail: [("upstream_status", String(status))])
         case .notAllowed(let registry):
             return .error(
@@ -152,7 +171,7 @@ extension RegistryError {
     /// When asking again makes sense, for 502, 503 and 504 (UP-10).
     fileprivate var retryAfterSeconds: Int? {
         switch self {
-        case .notFound, .denied, .notAllowed, .offline: nil
+        case .notFound, .denied, .notHere, .notAllowed, .offline: nil
         case .limited(_, let retryAfter), .busy(_, let retryAfter), .resting(_, let retryAfter, _):
             retryAfter.wholeSeconds
         case .rangeOfCorrupt: 60
@@ -162,7 +181,7 @@ extension RegistryError {
 
     fileprivate var upstreamStatus: Int? {
         switch self {
-        case .failing(_, let status), .denied(_, let status): status
+        case .failing(_, let status), .denied(_, let status), .notHere(_, let status): status
         case .limited: 429
         case .busy: 503
         case .notFound: 404

@@ -58,27 +58,48 @@ struct Gate: Sendable {
     }
 
     /// Whether the caller may, for what a request wants besides (a mount's source, a catalog).
-    func allows(_ action: Action, _ repository: String, _ name: String) -> Bool {
+    ///
+    /// `clientName` is another form of the name that clients may have asked a token for.
+    func allows(
+        _ action: Action, _ repository: String, _ name: String, alsoAs clientName: String? = nil
+    ) -> Bool {
+        mayAtAll(action, repository, name)
+            && isInScope(
+                action, [name, "\(repository)/\(name)"] + [clientName].compactMap { $0 })
+    }
+
+    /// Whether the caller may, if a token does not narrow it down.
+    func mayAtAll(_ action: Action, _ repository: String, _ name: String) -> Bool {
         control.rules.decide(action, repository, name, caller.principal) == .allowed
-            && isInScope(action, [name, "\(repository)/\(name)"])
+    }
+
+    /// 401 for a token that was asked for less than a request needs.
+    func tooNarrow(_ scopes: [String]) -> Answer {
+        challenge.answer(
+            "this token was not asked for this", scope: scopes.joined(separator: " "),
+            error: "insufficient_scope")
     }
 
     /// Nil if the caller may; else what to answer (AUTH-4).
     ///
-    /// `clientName` is the name as it stands in the request, which clients ask tokens for.
+    /// `clientName` is the name as it stands in the request, which clients ask tokens for; a mount
+    /// also needs its `source`.
     func refusal(
-        _ action: Action, _ repository: String, _ name: String, clientName: String
+        _ action: Action, _ repository: String, _ name: String, clientName: String,
+        source: String? = nil
     ) -> Answer? {
-        let scope = Self.scope(clientName, action)
+        let scopes = [
+            Self.scope(clientName, action), source.flatMap { Self.scope($0, .pull) },
+        ].compactMap(\.self)
         switch control.rules.decide(action, repository, name, caller.principal) {
         case .allowed:
             guard !isInScope(action, [clientName, name, "\(repository)/\(name)"]) else {
                 return nil
             }
-            return challenge.answer(
-                "this token was not asked for this", scope: scope, error: "insufficient_scope")
+            return tooNarrow(scopes)
         case .loginNeeded:
-            return challenge.answer("to \(action.rawValue) here takes a login", scope: scope)
+            return challenge.answer(
+                "to \(action.rawValue) here takes a login", scope: scopes.joined(separator: " "))
         case .denied:
             let whole = "\(repository)/\(name)".prefix(300)
             let message =
@@ -113,7 +134,8 @@ struct Gate: Sendable {
         return scopes.contains { $0.covers(action, ofAnyOf: names) }
     }
 
-    private static func scope(_ clientName: String, _ action: Action) -> String? {
+    /// What a token has to be asked for; nil where the name is none.
+    static func scope(_ clientName: String, _ action: Action) -> String? {
         guard let name = RepositoryName(parsing: clientName) else { return nil }
         let actions = action == .push ? "pull,push" : action.rawValue
         return "repository:\(name.text):\(actions)"
@@ -182,7 +204,7 @@ struct Challenging: Sendable {
     func answer(_ message: String, scope: String?, error: String? = nil) -> Answer {
         var answer = Answer.error(401, .unauthorized, message, reason: "login needed")
         var value = "Bearer \(parameters)"
-        if let scope { value += ",scope=\"\(scope)\"" }
+        if let scope, !scope.isEmpty { value += ",scope=\"\(scope)\"" }
         if let error { value += ",error=\"\(error)\"" }
         answer.response.fields.append("WWW-Authenticate", value)
         return answer

@@ -10,6 +10,9 @@ struct Pull {
     let request: Request
     let repository: Repository
     let name: RepositoryName
+    /// Whether whoever asks is about to push, and wants to know what need not be sent: what is here
+    /// counts then, and nobody else is asked.
+    var isBeforePush = false
 
     /// Headers whose content never changes may be kept by anybody for a year (RFC 8246).
     private static let immutable = "max-age=31536000, immutable"
@@ -18,9 +21,7 @@ struct Pull {
 
     /// The manifest of a tag or digest, byte for byte as it came.
     func manifest(_ text: Substring) async -> Answer {
-        guard let reference = Reference(parsing: text) else {
-            return .error(400, .manifestInvalid, "the reference is neither a tag nor a digest")
-        }
+        guard let reference = Reference(parsing: text) else { return .noReference(text) }
         let what = describe(reference)
         var answer: Answer
         do throws(RegistryError) {
@@ -71,7 +72,10 @@ struct Pull {
     }
 
     private func blobHead(_ digest: Digest) async throws(RegistryError) -> Answer {
-        let head = try await repository.blobHead(name, digest)
+        let head =
+            isBeforePush
+            ? try await repository.storedBlobHead(name, digest)
+            : try await repository.blobHead(name, digest)
         let fields = blobFields(digest, head.outcome)
         var answer = Answer(
             Response(status: 200, fields: fields, body: .headOnly(length: head.size)))

@@ -8,20 +8,28 @@ import Telemetry
 
 /// Blobs: in one request, or piece by piece (OCI "Pushing Blobs"; protocol.md §1.4).
 extension Push {
-    /// What a mount finds at the place that it names; see `RegistryHandler`.
-    typealias MountSource = (Digest) async -> Bool
+    /// What a mount finds at the place that it names; see `MountSource`.
+    enum Mount {
+        case possible, impossible
+        /// It could be had with a token that was asked for its source, too.
+        case refused(Answer)
+    }
 
     // MARK: - Beginning
 
     /// POST: mounts, takes the whole blob at once, or opens an upload.
     ///
     /// `source` says whether the blob can be had from where the client says it is.
-    func begin(mountingFrom source: MountSource) async -> Answer {
+    func begin(mountingFrom source: (Digest) async -> Mount) async -> Answer {
         if let text = target.first("mount") {
             guard let digest = Digest(parsing: text) else {
                 return .error(400, .digestInvalid, "the digest to mount is not valid")
             }
-            if await source(digest), let answer = await mounted(digest) { return answer }
+            switch await source(digest) {
+            case .possible: if let answer = await mounted(digest) { return answer }
+            case .impossible: break
+            case .refused(let answer): return answer
+            }
         }
         var algorithm = Digest.Algorithm.sha256
         if let text = target.first("digest-algorithm") {

@@ -17,6 +17,11 @@ struct Push {
     let user: String
     /// Body bytes so far.
     let received = BoundCounter()
+    /// What of the blobs that a manifest lacks can be had where it is pushed; see `adopt`.
+    let offer: Offer
+
+    /// Whether a blob can be read under the name that is pushed to, through the same repository.
+    typealias Offer = (Digest) async -> Bool
 
     var target: RequestTarget { request.head.target }
 
@@ -36,7 +41,9 @@ struct Push {
     /// PUT of a manifest by tag or digest, with more tags in the query (OCI "Pushing Manifests").
     func manifest(_ text: Substring) async -> Answer {
         guard let reference = Reference(parsing: text) else {
-            return .error(400, .manifestInvalid, "the reference is neither a tag nor a digest")
+            return text.utf8.contains(UInt8(ascii: ":"))
+                ? .noReference(text)
+                : .error(400, .manifestInvalid, "the reference is neither a tag nor a digest")
         }
         let named = target.all("tag")
         let tags = named.compactMap { Tag(parsing: $0) }
@@ -60,9 +67,8 @@ struct Push {
         }
         var answer: Answer
         do throws(PushError) {
-            let subject = try await hosted.put(
-                bytes, as: digest, contentType: request.head.headers[first: "Content-Type"],
-                tags: tags + [reference.tag].compactMap { $0 }, name)
+            let subject = try await put(
+                bytes, as: digest, tags: tags + [reference.tag].compactMap { $0 })
             var fields = Answer.commonFields
             fields.append("Location", location("manifests/\(digest)"))
             fields.append("Docker-Content-Digest", digest.description)
@@ -76,34 +82,58 @@ struct Push {
         return answer
     }
 
+    private func put(
+        _ bytes: [UInt8], as digest: Digest, tags: [Tag]
+    ) async throws(PushError) -> Digest? {
+        let type = request.head.headers[first: "Content-Type"]
+        do throws(PushError) {
+            return try await hosted.put(bytes, as: digest, contentType: type, tags: tags, name)
+        } catch {
+            guard case .blobsUnknown(let missing) = error, await adopt(missing) else { throw error }
+        }
+        return try await hosted.put(bytes, as: digest, contentType: type, tags: tags, name)
+    }
+
+    /// Takes over blobs that were not sent because a group shows them under this name already, as
+    /// parts of an image of one of its proxies; false if one of them is not to be had.
+    private func adopt(_ missing: [Digest]) async -> Bool {
+        for digest in missing {
+            guard await offer(digest) else { return false }
+            do throws(PushError) { try await hosted.host(digest, name) } catch { return false }
+        }
+        return true
+    }
+
+    // MARK: - Deletion
+
     /// DELETE of a tag, or of a manifest by its digest.
     func deleteManifest(_ text: Substring) async -> Answer {
-        guard let reference = Reference(parsing: text) else {
-            return .error(400, .manifestInvalid, "the reference is neither a tag nor a digest")
-        }
-        var answer: Answer
-        do throws(PushError) {
+        guard let reference = Reference(parsing: text) else { return .noReference(text) }
+        return await deleted(reference.description, .manifestUnknown) { () throws(PushError) in
             try await hosted.delete(name, reference)
-            answer = accepted(202, Answer.commonFields)
-        } catch {
-            answer = .failure(error, missing: .manifestUnknown)
         }
-        answer.reference = reference.description
-        return answer
     }
 
     func deleteBlob(_ text: Substring) async -> Answer {
         guard let digest = Digest(parsing: text) else {
             return .error(400, .digestInvalid, "the digest is not valid")
         }
+        return await deleted(digest.description, .blobUnknown) { () throws(PushError) in
+            try await hosted.delete(blob: digest, name)
+        }
+    }
+
+    private func deleted(
+        _ reference: String, _ missing: ErrorCode, _ delete: () async throws(PushError) -> Void
+    ) async -> Answer {
         var answer: Answer
         do throws(PushError) {
-            try await hosted.delete(blob: digest, name)
+            try await delete()
             answer = accepted(202, Answer.commonFields)
         } catch {
-            answer = .failure(error, missing: .blobUnknown)
+            answer = .failure(error, missing: missing)
         }
-        answer.reference = digest.description
+        answer.reference = reference
         return answer
     }
 

@@ -113,7 +113,7 @@ package final class RegistryHandler: RequestHandler {
         let refusal = gate.refusal(
             pushed == nil ? .pull : changes, pushed ?? selection.repository.name,
             selection.components.joined(separator: "/"),
-            clientName: route.components.joined(separator: "/"))
+            clientName: route.components.joined(separator: "/"), source: route.mountSource(request))
         if var refusal {
             refusal.repository = selection.repository.name
             return refusal
@@ -139,7 +139,7 @@ package final class RegistryHandler: RequestHandler {
         if route.changes(request.head.method) {
             answer = await push(request, route, repository, name, table, gate)
         } else {
-            answer = await pull(request, route, repository, name)
+            answer = await pull(request, route, repository, name, gate)
         }
         if selection.repository.passesLoginsOn {
             answer = ClientView.challenging(answer, request, repository.name)
@@ -153,9 +153,16 @@ package final class RegistryHandler: RequestHandler {
     }
 
     private func pull(
-        _ request: Request, _ route: Route, _ repository: Repository, _ name: RepositoryName
+        _ request: Request, _ route: Route, _ repository: Repository, _ name: RepositoryName,
+        _ gate: Gate
     ) async -> Answer {
-        let pull = Pull(request: request, repository: repository, name: name)
+        var pull = Pull(request: request, repository: repository, name: name)
+        if request.head.method == .head, case .group = repository,
+            let target = repository.pushTarget
+        {
+            pull.isBeforePush = gate.allows(
+                .push, target.name, name.text, alsoAs: "\(repository.name)/\(name)")
+        }
         switch route.resource {
         case .manifest(let text): return await pull.manifest(text)
         case .blob(let text): return await pull.blob(text)
@@ -172,15 +179,19 @@ package final class RegistryHandler: RequestHandler {
         guard let hosted = repository.pushTarget else { return methodRefused() }
         let push = Push(
             request: request, hosted: hosted, name: name, base: route.base,
-            user: gate.caller.principal.identifier)
-        var answer = await self.push(push, route, hosted, table, gate)
+            user: gate.caller.principal.identifier,
+            offer: { digest in
+                guard case .group = repository, gate.allows(.pull, repository.name, name.text)
+                else { return false }
+                return await repository.has(digest, under: name)
+            })
+        var answer = await self.push(push, route, repository.name, table, gate)
         if request.body != nil { answer.received = Int64(push.received.value) }
         return answer
     }
 
     private func push(
-        _ push: Push, _ route: Route, _ hosted: HostedRepository, _ table: RoutingTable,
-        _ gate: Gate
+        _ push: Push, _ route: Route, _ addressed: String, _ table: RoutingTable, _ gate: Gate
     ) async -> Answer {
         let request = push.request
         switch (request.head.method, route.resource) {
@@ -188,9 +199,10 @@ package final class RegistryHandler: RequestHandler {
         case (.delete, .manifest(let text)): return await push.deleteManifest(text)
         case (.delete, .blob(let text)): return await push.deleteBlob(text)
         case (.post, .upload(nil)):
-            return await push.begin { digest in
-                await self.canMount(digest, into: hosted, request, route, table, gate)
-            }
+            let source = MountSource(
+                request: request, route: route, table: table, gate: gate, target: push.hosted,
+                addressed: addressed)
+            return await push.begin { await source.find($0) }
         case (.patch, .upload(let id?)): return await push.patch(id)
         case (.put, .upload(let id?)): return await push.close(id)
         case (.get, .upload(let id?)), (.head, .upload(let id?)): return await push.status(id)
@@ -198,28 +210,6 @@ package final class RegistryHandler: RequestHandler {
         default:
             return .error(405, .unsupported, "this resource has no such method")
         }
-    }
-
-    /// Whether the caller may have a blob from where a mount says it is, or, if it does not say,
-    /// from anywhere in the same repository.
-    private func canMount(
-        _ digest: Digest, into hosted: HostedRepository, _ request: Request, _ route: Route,
-        _ table: RoutingTable, _ gate: Gate
-    ) async -> Bool {
-        guard let from = request.head.target.first("from"), !from.isEmpty else {
-            return hosted.names(showing: digest).contains {
-                gate.allows(.pull, hosted.name, $0.text)
-            }
-        }
-        let found = table.select(
-            listener: request.listener.name, prefix: route.prefix,
-            components: from.split(separator: "/", omittingEmptySubsequences: false)[...],
-            namespace: request.head.target.first("ns"))
-        guard let found,
-            let name = RepositoryName(parsing: found.components.joined(separator: "/")),
-            gate.allows(.pull, found.repository.name, name.text)
-        else { return false }
-        return await found.repository.has(digest, under: name)
     }
 
     // MARK: - Fixed answers

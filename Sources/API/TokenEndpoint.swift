@@ -20,7 +20,9 @@ struct TokenEndpoint {
         let login: Login
         switch request.head.method {
         case .get, .head:
-            texts = request.head.target.all("scope").flatMap { $0.split(separator: " ") }
+            // Forms write a space as a plus, which no scope has.
+            texts = request.head.target.all("scope")
+                .flatMap { $0.split { $0 == " " || $0 == "+" } }
             login = Login(request.head.headers.all("Authorization"))
         case .post:
             guard let form = await form(of: request) else {

@@ -33,7 +33,7 @@ package struct ReferrersIndex: Sendable {
     /// Those of one artifact type; all of them for `nil`.
     package func filtered(artifactType: String?) -> ReferrersIndex {
         guard let artifactType else { return self }
-        return Self(descriptors.filter { $0.artifactType == artifactType })
+        return Self(descriptors.filter { ($0.artifactType ?? "") == artifactType })
     }
 
     /// The index as JSON; an empty list is an answer too, never an error (distribution-spec).

@@ -93,14 +93,27 @@ package final class GroupRepository: Sendable {
         }
         if let owned { return owned }
         for member in members {
-            if let local = await member.localBlob(name, digest) {
-                return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
-            }
+            if let stored = try? await member.storedBlobHead(name, digest) { return stored }
         }
         return try await firstOf(ordered(name, .digest(digest)), name) {
             member, bound throws(RegistryError) in
             try await member.blobHead(name, digest, within: bound)
         }
+    }
+
+    /// What HEAD of a blob answers whoever is about to push it: what only an upstream has would not
+    /// be here for the manifest that needs it.
+    package func storedBlobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead {
+        let owned = try await owned(name) { owner throws(RegistryError) in
+            try await owner.blobHead(name, digest)
+        }
+        if let owned { return owned }
+        for member in members {
+            if let stored = try? await member.storedBlobHead(name, digest) { return stored }
+        }
+        throw .notFound
     }
 
     /// The tags of all members that know the name, each once.
@@ -122,7 +135,7 @@ package final class GroupRepository: Sendable {
                 failure = Self.worse(failure, error)
             }
         }
-        guard let outcome else { throw failure }
+        guard let outcome else { throw verdict(failure) }
         return TagsAnswer(tags: merged.sorted(), outcome: outcome)
     }
 
@@ -135,7 +148,11 @@ package final class GroupRepository: Sendable {
             return HostedRepository.referrers(
                 of: owners, name, digest, artifactType: artifactType)
         }
-        var empty: ReferrersAnswer?
+        // Nothing was pushed that refers to it: that is an answer, where pushes go.
+        var empty =
+            hosted.isEmpty
+            ? nil
+            : HostedRepository.referrers(of: hosted, name, digest, artifactType: artifactType)
         var failure = RegistryError.notFound
         let deadline = content.loop.now + ProxyPolicy.answerBound
         let members = ordered(name, .digest(digest))
@@ -150,7 +167,7 @@ package final class GroupRepository: Sendable {
                 failure = Self.worse(failure, error)
             }
         }
-        guard let empty else { throw failure }
+        guard !failure.isTrouble, let empty else { throw verdict(failure) }
         return empty
     }
 
@@ -181,7 +198,18 @@ package final class GroupRepository: Sendable {
                 failure = Self.worse(failure, error)
             }
         }
-        throw failure
+        throw verdict(failure)
+    }
+
+    /// What to say when nobody has it.
+    ///
+    /// Whoever may push it has to hear that it is not there, which Docker Hub says of unknown names
+    /// by denying them.
+    private func verdict(_ failure: RegistryError) -> RegistryError {
+        guard pushTo != nil, case .denied(let registry, let status) = failure else {
+            return failure
+        }
+        return .notHere(registry: registry, status: status)
     }
 
     /// How long the next of `count` members may take, so that the whole group answers in time

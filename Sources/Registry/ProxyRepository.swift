@@ -129,15 +129,21 @@ package final class ProxyRepository: Sendable {
         return try await blobs.open(canonical(name), digest, within: bound).get()
     }
 
+    /// What HEAD of a blob answers without the upstream.
+    func storedBlobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead {
+        guard let local = await localBlob(name, digest) else { throw .notFound }
+        return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
+    }
+
     /// What HEAD of a blob answers.
     package func blobHead(
         _ name: RepositoryName, _ digest: Digest,
         within bound: Duration = ProxyPolicy.answerBound
     ) async throws(RegistryError) -> BlobHead {
         let bound = try await confirm(.blob(digest), of: name, within: bound)
-        if let local = await localBlob(name, digest) {
-            return BlobHead(digest: digest, size: local.size, outcome: local.outcome)
-        }
+        if let stored = try? await storedBlobHead(name, digest) { return stored }
         return try await blobs.head(canonical(name), digest, within: bound).get()
     }
 

@@ -6,6 +6,9 @@ package enum RegistryError: Error, Sendable {
     case notFound
     /// The upstream refuses: wrong or missing credentials, or nothing there for us to see.
     case denied(registry: String, status: Int)
+    /// Nobody pushed it to the group, and the upstream of another member refuses: to whoever is
+    /// about to push it that is no refusal.
+    case notHere(registry: String, status: Int)
     /// The configuration does not let this name be asked for (AUTH-10).
     case notAllowed(registry: String)
     /// The upstream's request limit is used up.
@@ -53,7 +56,7 @@ extension RegistryError {
     /// Whether this says nothing about the content: somebody else, or a stale copy, may help.
     package var isTrouble: Bool {
         switch self {
-        case .notFound, .denied, .notAllowed: false
+        case .notFound, .denied, .notHere, .notAllowed: false
         default: true
         }
     }
@@ -75,7 +78,7 @@ extension RegistryError {
     package var reason: String {
         switch self {
         case .notFound: "not_found"
-        case .denied, .notAllowed: "denied"
+        case .denied, .notHere, .notAllowed: "denied"
         case .limited: "rate_limited"
         case .spared: "few_pulls_left"
         case .busy: "http_503"

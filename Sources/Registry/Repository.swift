@@ -66,6 +66,17 @@ package enum Repository: Sendable {
         }
     }
 
+    /// What HEAD of a blob answers from what is stored, without asking anybody.
+    package func storedBlobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead {
+        switch self {
+        case .hosted(let hosted): try await hosted.blobHead(name, digest)
+        case .proxy(let proxy): try await proxy.storedBlobHead(name, digest)
+        case .group(let group): try await group.storedBlobHead(name, digest)
+        }
+    }
+
     /// All tags of a name, in ASCII order.
     package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {
         switch self {

@@ -31,7 +31,7 @@ package struct ServerLimits: Sendable {
     package var inputBytesMax = 64 << 10
     /// A request body up to here is dropped and the connection kept; a longer one ends it.
     package var discardedBodyBytesMax = 64 << 10
-    package var lingerBytesMax = 1 << 20
+    package var lingerBytesMax = 8 << 20
     /// What one connection sends before the others get their turn (prototypes.md §5).
     package var turnBytesMax = 512 << 10
     /// How far ahead of sendfile a file is made resident.

@@ -1,7 +1,13 @@
 import TestSupport
+import Testing
 
 /// A daemon with hosted repositories, and a client that may push to them.
+///
+/// The listener's own repository is a group that pushes to the hosted `releases`, in front of a
+/// proxy of `upstream`. `owner` may all, `pusher` nothing of what lies below `secret/`.
 final class HostedScene {
+    /// Where the same is asked of: the hosted repository, and the group that pushes to it.
+    static let bases = ["/v2/releases/", "/v2/"]
     static let user = "pusher"
     static let password = "push-secret"
     private static let hash = "$2y$04$abcdefghijklmnopqrstuuwph9OfiPxiT17JCasncaJkSdUmhny0i"
@@ -9,12 +15,16 @@ final class HostedScene {
     static var passwordLine: String { "\(user):\(hash)\n" }
     /// `pusher:push-secret`.
     static let login = ("Authorization", "Basic cHVzaGVyOnB1c2gtc2VjcmV0")
+    /// `owner:push-secret`.
+    static let ownersLogin = ("Authorization", "Basic " + base64("owner:\(password)"))
 
     let home: TemporaryDirectory
     private(set) var daemon: DaemonProcess
     private let configuration: DaemonConfiguration
     /// What stands before the image name: `/v2/releases/`.
     let base: String
+    /// What the group's proxy is of.
+    let upstream: LoopbackRegistry
 
     var address: String { daemon.address }
 
@@ -24,7 +34,9 @@ final class HostedScene {
     {
         home = try TemporaryDirectory()
         self.base = base
-        let passwords = try home.write("htpasswd", Self.passwordLine, mode: 0o600)
+        upstream = try LoopbackRegistry()
+        let passwords = try home.write(
+            "htpasswd", "\(Self.passwordLine)owner:\(Self.hash)\n", mode: 0o600)
         configuration = DaemonConfiguration(
             [
                 """
@@ -32,6 +44,10 @@ final class HostedScene {
                 htpasswd = "\(passwords)"
                 [[auth.rule]]
                 users = ["\(Self.user)"]
+                repositories = ["*/secret/**"]
+                allow = []
+                [[auth.rule]]
+                users = ["\(Self.user)", "owner"]
                 repositories = ["*", "**"]
                 allow = ["pull", "push", "delete"]
                 """,
@@ -40,9 +56,10 @@ final class HostedScene {
                 """
                 [repositories.all]
                 type = "group"
-                members = ["releases"]
+                members = ["up.example.org", "releases"]
                 push_to = "releases"
                 """,
+                DaemonConfiguration.proxy("up.example.org", upstream),
             ], cache: cache, listeners: ["repository = \"all\""])
         daemon = try DaemonProcess(configuration, home: home)
     }
@@ -58,14 +75,37 @@ final class HostedScene {
 
     func request(
         _ method: String, _ target: String, body: [UInt8] = [], fields: [(String, String)] = [],
-        chunk: Int? = nil
+        chunk: Int? = nil, as login: (String, String)? = HostedScene.login
     ) throws -> WireResponse {
         try RawClient(address).request(
-            target, method: method, fields: fields + [Self.login], body: body, chunk: chunk)
+            target, method: method, fields: fields + [login].compactMap { $0 }, body: body,
+            chunk: chunk)
     }
 
     func get(_ target: String, _ fields: [(String, String)] = []) throws -> WireResponse {
         try RawClient.request(address, target, fields: fields)
+    }
+
+    /// Expects that a blob can be pulled under `name`.
+    func expectBlob(
+        _ name: String, _ bytes: [UInt8], _ algorithm: MessageDigest.Algorithm = .sha256
+    ) throws {
+        let digest = MessageDigest.of(bytes, algorithm)
+        let answer = try get(target(name, "blobs/\(digest)"))
+        #expect(answer.status == 200, "\(answer)")
+        #expect(answer.body == bytes)
+        #expect(answer["Docker-Content-Digest"] == digest)
+    }
+
+    /// A token that was asked for these scopes.
+    func token(_ scopes: [String]) throws -> (String, String) {
+        let query = scopes.map { "&scope=\($0)" }.joined()
+        let answer = try request("GET", "/v2/_token?service=Cistern\(query)")
+        let text = answer.text.split(separator: "\"token\":\"").dropFirst().first
+        guard answer.status == 200, let token = text?.prefix(while: { $0 != "\"" }) else {
+            throw TestFailure("no token: \(answer)")
+        }
+        return ("Authorization", "Bearer \(token)")
     }
 
     // MARK: - Pushing
