@@ -190,52 +190,6 @@ struct E82_LoginTests {
         #expect(Files.names(files.path) == ["htpasswd"], "nothing else is left")
     }
 
-    // AUTH-4: every route, method, role and kind of repository against what is written here.
-    @Test(arguments: ["pull", "none"])
-    func theMatrixHolds(anonymous: String) throws {
-        let scene = try Scene(anonymous: anonymous)
-        let puller = try scene.robot("pull:all/library/**")
-        /// What a role may of `library/a` and `private/a`, through `docker.io` and through `all`.
-        let matrix: [(role: String, login: [(String, String)], refused: Int, may: Set<String>)] = [
-            (
-                "nobody", [], 401,
-                anonymous == "pull" ? ["docker.io/library", "all/library"] : []
-            ),
-            ("wrong password", Scene.basic("ann", "x"), 401, []),
-            (
-                "administrator", Scene.login("ann"), 403,
-                ["docker.io/library", "all/library", "docker.io/private", "all/private"]
-            ),
-            ("reader", Scene.login("bob"), 403, ["docker.io/library", "all/library"]),
-            ("forbidden", Scene.login("eve"), 403, []),
-            ("robot", Scene.basic("x", puller), 403, ["all/library"]),
-        ]
-        let digest = scene.image.blobs[0].digest
-        let routes = [
-            "manifests/latest", "manifests/\(scene.image.index.digest)", "blobs/\(digest)",
-            "tags/list", "referrers/\(digest)", "blobs/uploads/", "blobs/uploads/0123456789abcdef",
-        ]
-        for row in matrix {
-            for place in ["docker.io/library", "all/library", "docker.io/private", "all/private"] {
-                for route in routes {
-                    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-                        let status = try scene.status(
-                            "/v2/\(place)/a/\(route)", row.login, method: method)
-                        let what: Comment = "\(row.role) \(method) \(place)/a/\(route)"
-                        if !row.may.contains(place) {
-                            #expect(status == row.refused, what)
-                        } else if method == "GET" || method == "HEAD" {
-                            #expect(![401, 403].contains(status), what)
-                        } else {
-                            // Proxies and groups of them take nothing (AUTH-10).
-                            #expect(status == 405, what)
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     @Test func noPasswordAndNoTokenComesOut() throws {
         let scene = try Scene()
         let robot = try scene.robot("pull:*", ["--note", "night build", "--expires", "1d"])
