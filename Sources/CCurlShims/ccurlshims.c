@@ -12,6 +12,10 @@ CURLcode ccurl_easy_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
 }
 
+CURLcode ccurl_easy_set_offset(CURL *easy, CURLoption option, curl_off_t value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
 CURLcode ccurl_easy_set_text(CURL *easy, CURLoption option, const char *value) {
     return curl_easy_setopt(easy, option, value);
 }
@@ -26,6 +30,10 @@ CURLcode ccurl_easy_set_list(CURL *easy, CURLoption option, struct curl_slist *v
 
 CURLcode ccurl_easy_set_write_function(CURL *easy, ccurl_data_function function) {
     return curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, function);
+}
+
+CURLcode ccurl_easy_set_read_function(CURL *easy, ccurl_data_function function) {
+    return curl_easy_setopt(easy, CURLOPT_READFUNCTION, function);
 }
 
 CURLcode ccurl_easy_set_header_function(CURL *easy, ccurl_data_function function) {

@@ -24,6 +24,13 @@ int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
+int clinux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+
+int clinux_terminal_columns(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 int clinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length) {

@@ -5,6 +5,9 @@ package struct Tag: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// The longest tag.
     package static let bytesMax = 128
 
+    /// The tag that is meant where none is written.
+    package static let latest = Tag(trusted: "latest")
+
     package let text: String
 
     /// Parses a whole tag; `nil` if it is empty, too long or outside the grammar.

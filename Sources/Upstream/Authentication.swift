@@ -13,6 +13,16 @@ enum RememberedChallenge {
     case bearer(realm: RemoteURL, service: String?, scope: ScopePattern)
 }
 
+extension UpstreamSettings.Access {
+    /// As a scope names them.
+    var actions: String {
+        switch self {
+        case .pull: "pull"
+        case .push: "pull,push"
+        }
+    }
+}
+
 /// How an upstream's scope follows from the repository asked for.
 enum ScopePattern: Equatable {
     /// `repository:<prefix><name>:pull`
@@ -21,9 +31,9 @@ enum ScopePattern: Equatable {
     case fixed(String)
 
     /// Learns the pattern from a scope that was asked for `name`; nil when there is none to see.
-    init?(scope: String, name: String) {
+    init?(scope: String, name: String, _ access: UpstreamSettings.Access = .pull) {
         let start = "repository:"
-        let end = "\(name):pull"
+        let end = "\(name):\(access.actions)"
         if scope.hasPrefix(start), scope.hasSuffix(end), !scope.contains(" ") {
             self = .repository(prefix: String(scope.dropFirst(start.count).dropLast(end.count)))
         } else if !scope.contains(start) {
@@ -33,9 +43,9 @@ enum ScopePattern: Equatable {
         }
     }
 
-    func scope(for name: String) -> String {
+    func scope(for name: String, _ access: UpstreamSettings.Access = .pull) -> String {
         switch self {
-        case .repository(let prefix): "repository:\(prefix)\(name):pull"
+        case .repository(let prefix): "repository:\(prefix)\(name):\(access.actions)"
         case .fixed(let scope): scope
         }
     }
@@ -50,6 +60,7 @@ struct Authentication {
 
     let base: RemoteURL
     let realms: [RemoteURL]
+    var access = UpstreamSettings.Access.pull
 
     /// What a Bearer challenge asks to be got, if its realm may be asked.
     ///
@@ -61,13 +72,14 @@ struct Authentication {
         }
         guard mayAsk(realm) else { throw .refusedRealm("\(realm.origin)\(realm.path)") }
         let service = challenge["service"]
-        let scope = challenge["scope"].map(Self.pullOnly) ?? ""
+        let scope = challenge["scope"].map { narrowed($0, name: name) } ?? ""
         guard [service ?? "", scope].allSatisfy({ $0.utf8.count <= Self.parameterBytesMax }) else {
             throw .badResponse("challenge parameters too long")
         }
         return TokenKey(
             realm: realm, service: service,
-            scope: scope.isEmpty ? "repository:\(name):pull" : scope)
+            scope: scope.isEmpty && !name.isEmpty
+                ? "repository:\(name):\(access.actions)" : scope)
     }
 
     /// Own origin, or listed; never by a weaker scheme than the upstream's.
@@ -77,7 +89,19 @@ struct Authentication {
             || realms.contains { $0.origin == realm.origin && $0.path == realm.path }
     }
 
-    /// Asks for no more than reading, whatever the challenge proposes.
+    /// What is asked for, whatever the challenge proposes: for those who push, that of the image a
+    /// request is about as a whole.
+    private func narrowed(_ scope: String, name: String) -> String {
+        guard access == .push else { return Self.pullOnly(scope) }
+        return scope.split(separator: " ").map { part in
+            guard let colon = part.lastIndex(of: ":"),
+                [":\(name)", "/\(name)"].contains(where: { part[..<colon].hasSuffix($0) })
+            else { return Self.pullOnly(String(part)) }
+            return "\(part[...colon])\(access.actions)"
+        }.joined(separator: " ")
+    }
+
+    /// Asks for no more than reading.
     static func pullOnly(_ scope: String) -> String {
         scope.split(separator: " ").map { part in
             guard part.hasPrefix("repository"), let colon = part.lastIndex(of: ":") else {

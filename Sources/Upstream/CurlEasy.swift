@@ -28,6 +28,10 @@ final class CurlEasy {
         ccurl_easy_set_long(handle, option, value)
     }
 
+    func set(_ option: CURLoption, offset value: Int64) {
+        ccurl_easy_set_offset(handle, option, curl_off_t(value))
+    }
+
     func set(_ option: CURLoption, _ value: Bool) {
         ccurl_easy_set_long(handle, option, value ? 1 : 0)
     }

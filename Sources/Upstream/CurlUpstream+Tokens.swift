@@ -8,13 +8,17 @@ extension CurlUpstream {
     /// nil when nothing is known, or when the token was refused: then the request goes without, and
     /// its challenge decides.
     func foreseenCredential(
-        for name: String, by deadline: Instant
+        for name: String, reading origin: String, by deadline: Instant
     ) async throws(UpstreamError) -> Credential? {
         switch remembered {
         case nil: return nil
         case .basic: return .basic
         case .bearer(let realm, let service, let pattern):
-            let key = TokenKey(realm: realm, service: service, scope: pattern.scope(for: name))
+            // The registry as a whole is another scope: its challenge names it.
+            guard !name.isEmpty else { return nil }
+            var scope = pattern.scope(for: name, settings.access)
+            if !origin.isEmpty { scope += " \(pattern.scope(for: origin))" }
+            let key = TokenKey(realm: realm, service: service, scope: scope)
             do {
                 return .token(try await token(for: key, by: deadline), key)
             } catch {
@@ -44,7 +48,9 @@ extension CurlUpstream {
         let challenges = Challenge.parse(lines)
         if let bearer = challenges.first(where: { $0.scheme == "bearer" }) {
             let key = try authentication.tokenKey(for: bearer, name: name)
-            if let pattern = ScopePattern(scope: key.scope, name: name) {
+            if !name.isEmpty,
+                let pattern = ScopePattern(scope: key.scope, name: name, settings.access)
+            {
                 remembered = .bearer(realm: key.realm, service: key.service, scope: pattern)
             }
             if case .token(let token, key) = refused { tokens.drop(token, for: key) }

@@ -41,7 +41,8 @@ package actor CurlUpstream: UpstreamClient {
         self.settings = settings
         self.pool = pool
         builder = RequestBuilder(settings: settings)
-        authentication = Authentication(base: settings.base, realms: settings.realms)
+        authentication = Authentication(
+            base: settings.base, realms: settings.realms, access: settings.access)
         tokens = TokenCache(entriesMax: settings.limits.tokensMax)
     }
 
@@ -53,13 +54,26 @@ package actor CurlUpstream: UpstreamClient {
             loop.now + settings.timeouts.headers, request.deadline ?? .endOfTime)
         let claim = SlotQueue.Claim(
             client: Requester.client, isPassThrough: request.isPassThrough)
-        try await takeSlot(claim, by: deadline)
-        do {
-            return try await converse(request, by: deadline, holding: claim)
-        } catch {
-            pool.releaseSlot(claim)
-            throw error
-        }
+        return try await converse(
+            Conversation(
+                request, builder, hopsMax: settings.limits.redirectsMax), by: deadline,
+            holding: claim)
+    }
+
+    /// Sends what only commands send: a request for a list of everything, or a push.
+    ///
+    /// A 401 that comes when a streamed body has been taken is handed on: its credential is
+    /// forgotten, and the caller begins again.
+    package func send(_ call: RegistryCall) async throws(UpstreamError) -> UpstreamResponse {
+        let patience = call.patience ?? settings.timeouts.firstByte
+        let deadline =
+            if case .stream = call.body { Instant.endOfTime } else {
+                loop.now + max(settings.timeouts.headers, patience)
+            }
+        let claim = SlotQueue.Claim(client: Requester.client, isPassThrough: false)
+        return try await converse(
+            Conversation(call, builder, hopsMax: settings.limits.redirectsMax), by: deadline,
+            holding: claim)
     }
 
     /// Ends all that runs with `offline` and sends nothing from now on.
@@ -80,24 +94,40 @@ package actor CurlUpstream: UpstreamClient {
         }
     }
 
-    /// Exchanges until the upstream has said its last word.
-    ///
-    /// The caller holds a slot, which goes with the response's transfer.
+    /// Exchanges until the upstream has said its last word, in a slot that goes with the
+    /// response's transfer.
     private func converse(
-        _ request: UpstreamRequest, by deadline: Instant, holding claim: SlotQueue.Claim
+        _ conversation: Conversation, by deadline: Instant, holding claim: SlotQueue.Claim
     ) async throws(UpstreamError) -> UpstreamResponse {
-        let name = builder.name(of: request.resource.repository)
-        var chain = RedirectChain(
-            from: try builder.url(for: request.resource), hopsMax: settings.limits.redirectsMax)
-        var credential = try await foreseenCredential(for: name, by: deadline)
+        try await takeSlot(claim, by: deadline)
+        do {
+            return try await exchanges(conversation, by: deadline, holding: claim)
+        } catch {
+            pool.releaseSlot(claim)
+            throw error
+        }
+    }
+
+    private func exchanges(
+        _ conversation: Conversation, by deadline: Instant, holding claim: SlotQueue.Claim
+    ) async throws(UpstreamError) -> UpstreamResponse {
+        let name = conversation.name
+        var chain = conversation.chain
+        // Tokens are got within their own bound, however long the request itself may take.
+        let tokenDeadline = min(deadline, loop.now + settings.timeouts.headers)
+        var credential =
+            conversation.showsLogin && settings.credentials != nil
+            ? .basic
+            : try await foreseenCredential(
+                for: name, reading: conversation.origin, by: tokenDeadline)
         var answersLeft = Self.answersMax
         while true {
-            let plan = plan(request, at: chain, with: credential, by: deadline)
+            let plan = plan(conversation, at: chain, with: credential, by: deadline)
             let transfer = try await exchange(plan, isElsewhere: !chain.mayAuthenticate)
             let head = transfer.head
             if head.isRedirect {
                 pool.forget(transfer)
-                guard request.resource.mayBeRedirected else {
+                guard conversation.mayBeRedirected else {
                     throw .refusedRedirect("only manifests and blobs may be elsewhere")
                 }
                 try chain.follow(location: head["location"])
@@ -105,7 +135,7 @@ package actor CurlUpstream: UpstreamClient {
             }
             guard head.status == 401, chain.mayAuthenticate else {
                 var response = try respond(
-                    to: request, from: transfer, at: chain.url, holding: claim)
+                    to: conversation, from: transfer, at: chain.url, holding: claim)
                 response.isFromElsewhere = !chain.mayAuthenticate
                 return response
             }
@@ -114,22 +144,26 @@ package actor CurlUpstream: UpstreamClient {
             credential = nil
             if answersLeft > 0 {
                 credential = try await answer(
-                    head.fields["www-authenticate"] ?? [], for: name, after: refused, by: deadline)
+                    head.fields["www-authenticate"] ?? [], for: name, after: refused,
+                    by: min(deadline, loop.now + settings.timeouts.headers))
             }
-            guard credential != nil else { return finallyRefused(refused, head, claim) }
+            guard credential != nil, conversation.isRepeatable else {
+                return finallyRefused(refused, head, claim)
+            }
             answersLeft -= 1
         }
     }
 
     private func plan(
-        _ request: UpstreamRequest, at chain: RedirectChain, with credential: Credential?,
+        _ conversation: Conversation, at chain: RedirectChain, with credential: Credential?,
         by deadline: Instant
     ) -> ExchangePlan {
-        var fields = builder.fields(for: request)
+        var fields = conversation.fields
         if chain.mayAuthenticate, let line = headerLine(for: credential) { fields.append(line) }
         return ExchangePlan(
-            kind: chain.hasMoved ? .redirect : .registry, method: request.method, url: chain.url,
-            fields: fields, deadline: deadline)
+            kind: chain.hasMoved ? .redirect : .registry, method: conversation.method,
+            url: chain.url, fields: fields, deadline: deadline,
+            body: conversation.body(now: loop.now), patience: conversation.patience)
     }
 
     /// The same, with failures marked that are not the upstream's own.
@@ -157,7 +191,8 @@ package actor CurlUpstream: UpstreamClient {
         do throws(ExchangeFailure) {
             return try await exchangeOnce(plan)
         } catch {
-            guard error.isPerhapsLeftover else { throw error.error }
+            // A body that was taken is not there twice.
+            guard error.isPerhapsLeftover, plan.body == nil else { throw error.error }
         }
         plan.mayUsePool = false
         do throws(ExchangeFailure) {
@@ -189,6 +224,9 @@ package actor CurlUpstream: UpstreamClient {
             throw ExchangeFailure(
                 error: .connect(host: plan.url.host, detail: "out of memory"))
         }
+        if let source = plan.body?.source {
+            loop.spawn { [id = transfer.id] in await self.feed(id, from: source) }
+        }
         if !transfer.isHeadKnown {
             let ticket = pool.waiters.ticket()
             transfer.awaitHead(ticket)
@@ -206,11 +244,11 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     private func respond(
-        to request: UpstreamRequest, from transfer: Transfer, at url: RemoteURL,
+        to conversation: Conversation, from transfer: Transfer, at url: RemoteURL,
         holding claim: SlotQueue.Claim
     ) throws(UpstreamError) -> UpstreamResponse {
         do {
-            let response = try response(to: request, from: transfer, at: url)
+            let response = try response(to: conversation, from: transfer, at: url)
             if transfer.outcome == nil {
                 transfer.slot = claim
             } else {
@@ -224,22 +262,25 @@ package actor CurlUpstream: UpstreamClient {
     }
 
     private func response(
-        to request: UpstreamRequest, from transfer: Transfer, at url: RemoteURL
+        to conversation: Conversation, from transfer: Transfer, at url: RemoteURL
     ) throws(UpstreamError) -> UpstreamResponse {
         let head = transfer.head
         guard !(300...399).contains(head.status) else {
             throw .badResponse("status \(head.status) that nobody asked for")
         }
-        return UpstreamResponse(
+        var response = UpstreamResponse(
             status: head.status, contentType: head["content-type"],
             contentLength: head.contentLength,
-            contentRange: try head.contentRange(offset: request.offset),
-            digest: try head.digest(isManifest: request.resource.isManifest),
+            contentRange: try head.contentRange(offset: conversation.offset),
+            digest: try head.digest(isManifest: conversation.isManifest),
             etag: head["etag"], next: builder.next(in: head.fields["link"], of: url),
             filtersApplied: head["oci-filters-applied"],
             retryAfter: head.retryAfter(wallSeconds: loop.clock.dateSeconds),
             rateLimit: head.rateLimit, cacheStatus: head["cache-status"],
             body: CurlBody(self, id: transfer.id))
+        response.location = head["location"]
+        response.subject = head["oci-subject"]
+        return response
     }
 
     /// Answers with the registry's 401, and believes it for a while if a token was refused.
@@ -283,6 +324,31 @@ extension CurlUpstream {
     }
 }
 
+// MARK: - Bodies of requests
+
+extension CurlUpstream {
+    /// Brings a request's body, one chunk at a time as libcurl asks for it.
+    private func feed(_ id: UInt64, from source: any UpstreamBody) async {
+        defer { source.cancel() }
+        while let transfer = pool[id], transfer.outcome == nil {
+            guard transfer.plan.body?.isHungry == true else {
+                let ticket = pool.waiters.ticket()
+                transfer.awaitFeed(ticket)
+                _ = await suspend(ticket, for: nil, else: .headers)
+                continue
+            }
+            do throws(UpstreamError) {
+                let chunk = try await source.next()
+                transfer.feed(chunk)
+                if chunk == nil { return }
+            } catch {
+                transfer.end(.failure(error))
+                pool.multi.settle()
+            }
+        }
+    }
+}
+
 // MARK: - Waiting
 
 extension CurlUpstream {
@@ -306,19 +372,5 @@ extension CurlUpstream {
 
     private func wake(_ ticket: UInt64, _ outcome: WaiterTable.Outcome) {
         pool.waiters.wake(ticket, outcome)
-    }
-}
-
-extension UpstreamRequest.Resource {
-    /// Blobs are on CDNs; registry.k8s.io has its manifests elsewhere, too (CRED-3).
-    fileprivate var mayBeRedirected: Bool {
-        switch self {
-        case .manifest, .blob: true
-        case .tags, .referrers, .next: false
-        }
-    }
-
-    fileprivate var isManifest: Bool {
-        if case .manifest = self { true } else { false }
     }
 }

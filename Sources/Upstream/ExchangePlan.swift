@@ -11,4 +11,8 @@ struct ExchangePlan {
     var deadline: Instant
     /// Whether a connection that was used before will do.
     var mayUsePool = true
+    /// What is sent along.
+    var body: OutgoingBody?
+    /// How long the response line may take once the request is out; nil for the client's bound.
+    var patience: Duration?
 }

@@ -32,12 +32,21 @@ struct RequestBuilder {
         return url
     }
 
-    /// Everything of the distribution API is below this.
-    private var root: String {
-        let path = settings.base.path
-        let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
-        return "\(settings.base.origin)\(trimmed)/v2/"
+    /// A path below the registry's address.
+    func url(path: String) throws(UpstreamError) -> RemoteURL {
+        guard let url = RemoteURL(parsing: address + path) else {
+            throw .badResponse("the URL of \(settings.registry) cannot be built")
+        }
+        return url
     }
+
+    private var address: String {
+        let path = settings.base.path
+        return "\(settings.base.origin)\(path.hasSuffix("/") ? path : path + "/")"
+    }
+
+    /// Everything of the distribution API is below this.
+    private var root: String { address + "v2/" }
 
     private func query(_ items: [(name: String, value: String?)]) -> String {
         let parts = items.compactMap { item in

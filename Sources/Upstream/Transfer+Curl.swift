@@ -33,6 +33,21 @@ extension Transfer {
         easy.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         easy.set(CURLOPT_BUFFERSIZE, Self.receiveBytes)
         easy.set(CURLOPT_FRESH_CONNECT, !plan.mayUsePool)
+        if plan.method == .post || plan.method == .put { configureUpload(easy) }
+    }
+
+    /// A request with a body, if of no bytes.
+    private func configureUpload(_ easy: CurlEasy) {
+        easy.set(CURLOPT_UPLOAD, true)
+        easy.set(CURLOPT_CUSTOMREQUEST, text: plan.method.rawValue)
+        easy.set(CURLOPT_INFILESIZE_LARGE, offset: plan.body?.length ?? 0)
+        easy.set(CURLOPT_READDATA, pointer: Unmanaged.passUnretained(self).toOpaque())
+        ccurl_easy_set_read_function(easy.handle) { bytes, size, count, context in
+            guard let context, let bytes else { return 0 }
+            return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                .requestBytes(
+                    into: UnsafeMutableRawBufferPointer(start: bytes, count: size &* count))
+        }
     }
 
     private func configureConnection(_ easy: CurlEasy) {

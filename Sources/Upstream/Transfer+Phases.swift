@@ -17,7 +17,7 @@ extension Transfer {
             // From the loop: no option is changed inside a callback.
             phaseTimer?.cancel()
             phaseTimer = pool.loop.timer(after: .zero) { [weak self] in self?.allowHandshake() }
-        case .awaitingHead: arm(timeouts.firstByte)
+        case .awaitingHead: arm(plan.patience ?? timeouts.firstByte)
         case .readingHead: arm(timeouts.headers)
         case .body:
             phaseTimer?.cancel()
@@ -33,10 +33,19 @@ extension Transfer {
         phaseTimer?.cancel()
         let left = plan.deadline - pool.loop.now
         phaseTimer = pool.loop.timer(after: min(limit, left)) { [weak self] in
-            guard let self, outcome == nil else { return }
+            guard let self, outcome == nil, !isStillSending(limit) else { return }
             end(.failure(.timeout(limit < left ? currentPhase : .headers)))
             pool.multi.settle()
         }
+    }
+
+    /// Whether the request's own body moved within `limit`: then its answer has time until later.
+    private func isStillSending(_ limit: Duration) -> Bool {
+        guard stage == .awaitingHead, let body = plan.body else { return false }
+        let rest = limit - (pool.loop.now - body.lastMoved)
+        guard rest > .zero, plan.deadline > pool.loop.now else { return false }
+        arm(rest)
+        return true
     }
 
     /// libcurl counts the handshake as part of connecting: it gets its own time on top.

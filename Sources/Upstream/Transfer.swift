@@ -51,6 +51,9 @@ final class Transfer {
     var phaseTimer: LoopTimer?
     private var turnTimer: LoopTimer?
     var stall: StallDetector?
+    /// libcurl was told to wait for more of the request's body.
+    private var isSendingPaused = false
+    private var feedTicket: UInt64?
     private var headTicket: UInt64?
     private var bodyTicket: UInt64?
 
@@ -73,6 +76,14 @@ final class Transfer {
     func awaitHead(_ ticket: UInt64) { headTicket = ticket }
 
     func awaitBody(_ ticket: UInt64) { bodyTicket = ticket }
+
+    func awaitFeed(_ ticket: UInt64) { feedTicket = ticket }
+
+    private func wakeFeed() {
+        guard let ticket = feedTicket else { return }
+        feedTicket = nil
+        pool.waiters.wake(ticket, .success(()))
+    }
 
     private func wakeHead() {
         guard let ticket = headTicket else { return }
@@ -120,6 +131,20 @@ final class Transfer {
         return bytes.count
     }
 
+    /// CURLOPT_READFUNCTION: the next bytes of the request's body, or none now.
+    func requestBytes(into target: UnsafeMutableRawBufferPointer) -> Int {
+        guard let body = plan.body else { return 0 }
+        let given = body.take(into: target, now: pool.loop.now)
+        if body.isHungry { touch() }
+        switch given {
+        case .bytes(let count): return count
+        case .end: return 0
+        case .nothingYet:
+            isSendingPaused = true
+            return Int(CURL_READFUNC_PAUSE)
+        }
+    }
+
     private func pause() -> Int {
         isPaused = true
         touch()
@@ -155,6 +180,7 @@ final class Transfer {
         }
         if reader.isComplete { wakeHead() }
         if !buffer.isEmpty { wakeBody() }
+        if plan.body?.isHungry == true || outcome != nil { wakeFeed() }
         guard outcome == nil else { return }
         if !isTurnOver {
             turnBytes = 0
@@ -181,6 +207,18 @@ final class Transfer {
         if let easy, curl_easy_pause(easy.handle, CURLPAUSE_CONT) != CURLE_OK {
             end(.failure(isDiscarded ? .cancelled : failure ?? .reset))
         }
+        pool.multi.settle()
+    }
+
+    /// Lets libcurl go on with the request's body.
+    ///
+    /// Not from inside libcurl.
+    func feed(_ chunk: Chunk?) {
+        plan.body?.offer(chunk)
+        guard isSendingPaused, outcome == nil, let easy else { return }
+        isSendingPaused = false
+        let still = isPaused ? CURLPAUSE_RECV : CURLPAUSE_CONT
+        if curl_easy_pause(easy.handle, still) != CURLE_OK { end(.failure(failure ?? .reset)) }
         pool.multi.settle()
     }
 

@@ -20,6 +20,7 @@ package struct UpstreamHeadReader {
     private static let known: Set<String> = [
         "cache-status", "content-encoding", "content-length", "content-range", "content-type",
         "docker-content-digest", "etag", "link", "location", "oci-filters-applied",
+        "oci-subject",
         "ratelimit-limit", "ratelimit-remaining", "retry-after", "transfer-encoding",
         "www-authenticate",
     ]

@@ -3,10 +3,12 @@ package import Reactor
 
 /// What is asked of an upstream: a resource of the distribution API, read by GET or HEAD.
 package struct UpstreamRequest: Sendable {
-    /// Cistern only reads from upstreams.
+    /// The daemon only reads from upstreams; the rest is for commands that push (`RegistryCall`).
     package enum Method: String, Sendable {
         case get = "GET"
         case head = "HEAD"
+        case post = "POST"
+        case put = "PUT"
     }
 
     /// The resource, named by parsed values only: no text from a client reaches a URL (SSRF-4).

@@ -40,6 +40,9 @@ package struct UpstreamResponse: Sendable {
     package var rateLimit: RateLimit?
     /// `Cache-Status` of a parent cache, as it stands (RFC 9211).
     package var cacheStatus: String?
+    /// `Location` and `OCI-Subject` as they stand, of the answer to a push.
+    package var location: String?
+    package var subject: String?
     /// Whether the status is that of another host, to which the upstream redirected.
     package var isFromElsewhere = false
     package var body: any UpstreamBody

@@ -13,6 +13,13 @@ package struct UpstreamSettings: Sendable {
         }
     }
 
+    /// What tokens are asked for.
+    package enum Access: Sendable {
+        case pull
+        /// For those who push: to the image a request is about, and reading from any other.
+        case push
+    }
+
     /// The name people write, such as `docker.io`; used in texts only.
     package var registry: String
     /// Where the registry is; a path is put in front of `/v2/`.
@@ -29,6 +36,7 @@ package struct UpstreamSettings: Sendable {
     /// Certificates are not checked: for this upstream only (TLS-1).
     package var insecure: Bool
     package var userAgent: String
+    package var access = Access.pull
     package var timeouts: Timeouts
     package var limits: Limits
 

@@ -8,12 +8,14 @@ CURLcode ccurl_global_init(void);
 
 // curl_easy_setopt, one wrapper for each class of argument.
 CURLcode ccurl_easy_set_long(CURL *easy, CURLoption option, long value);
+CURLcode ccurl_easy_set_offset(CURL *easy, CURLoption option, curl_off_t value);
 CURLcode ccurl_easy_set_text(CURL *easy, CURLoption option, const char *value);
 CURLcode ccurl_easy_set_pointer(CURL *easy, CURLoption option, void *value);
 CURLcode ccurl_easy_set_list(CURL *easy, CURLoption option, struct curl_slist *value);
 
 typedef size_t (*ccurl_data_function)(char *bytes, size_t size, size_t count, void *context);
 CURLcode ccurl_easy_set_write_function(CURL *easy, ccurl_data_function function);
+CURLcode ccurl_easy_set_read_function(CURL *easy, ccurl_data_function function);
 CURLcode ccurl_easy_set_header_function(CURL *easy, ccurl_data_function function);
 
 typedef curl_socket_t (*ccurl_open_function)(

@@ -9,6 +9,10 @@
 
 int clinux_epoll_create(void);
 int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t data);
+/* Two ends of a pipe, close-on-exec. */
+int clinux_pipe(int *ends);
+/* The columns of the terminal behind a descriptor; 0 if there is none. */
+int clinux_terminal_columns(int fd);
 int clinux_eventfd(void);
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length);
 /* Reads one byte at `offset` only if its page is in memory: 1, 0 at the end, -1 with errno. */
