@@ -63,6 +63,7 @@ let package = Package(
         module(
             "API",
             ["Access", "HTTP", "OCI", "Registry", "Server", "Store", "Reactor", "Telemetry"]),
+        module("Migration", ["CLinux", "HTTP", "Linux", "OCI", "Reactor", "Store", "Upstream"]),
         module("Configuration", ["Access", "CTOML", "Linux", "OCI", "TLS"]),
         module(
             "Daemon",
@@ -73,7 +74,9 @@ let package = Package(
         .executableTarget(
             name: "cistern",
             dependencies: [
-                "Access", "Configuration", "Daemon", "Linux", "Telemetry", argumentParser,
+                "Access", "CLinux", "Configuration", "Daemon", "Linux", "Migration", "OCI",
+                "Telemetry",
+                "Upstream", argumentParser,
             ],
             swiftSettings: settings),
 
@@ -112,6 +115,9 @@ let package = Package(
         tests(
             "ConfigurationTests",
             ["Access", "Configuration", "Linux", "OCI", "TLS", "TestSupport"]),
+        tests(
+            "MigrationTests",
+            ["Migration", "Linux", "OCI", "Reactor", "Upstream", "TestSupport"]),
         tests("DaemonTests", ["Daemon", "Linux", "TestSupport"]),
         .target(name: "CSimulation", path: "Tests/CSimulation"),
         tests(

@@ -17,8 +17,7 @@ struct Cistern: ParsableCommand {
         version: "cistern \(Version.number)",
         subcommands: [
             Serve.self, Check.self, Hosts.self, Verify.self, Pin.self, Unpin.self, User.self,
-            Token.self,
-            VersionCommand.self,
+            Token.self, Copy.self, Migrate.self, VersionCommand.self,
         ],
         defaultSubcommand: Serve.self)
 
@@ -36,7 +35,8 @@ struct Cistern: ParsableCommand {
 /// The words that may stand first.
 enum Verb {
     static let all = [
-        "serve", "check", "hosts", "verify", "pin", "unpin", "user", "token", "version", "help",
+        "serve", "check", "hosts", "verify", "pin", "unpin", "user", "token", "copy",
+        "migrate", "version", "help",
     ]
 
     /// What is said of a word that is none of them.

@@ -80,6 +80,13 @@ final class DockerRegistryProcess: Sendable {
         _ = child.wait()
     }
 
+    /// Takes a blob's bytes from under it.
+    func lose(_ digest: String) throws {
+        let hex = digest.dropFirst(7)
+        let blobs = home.file("data/docker/registry/v2/blobs/sha256")
+        Files.removeTree("\(blobs)/\(hex.prefix(2))/\(hex)")
+    }
+
     /// Pushes an image under a name, as it is.
     func push(_ image: ImageFixture, _ name: String, tag: String = "latest") throws {
         let layout = home.file("layout-\(name.split(separator: "/").joined(separator: "-"))")

@@ -1,0 +1,74 @@
+import OCI
+import Reactor
+import Upstream
+
+/// Brings single blobs to the destination: not at all if they are there, by a mount if another
+/// name has them, else streamed from the source with a chunk or two in memory.
+struct BlobCopier: Sendable {
+    let destination: RemoteRegistry
+    let ledger: BlobLedger
+    let transfers: Turnstile
+    let pacer: Pacer
+    let scoreboard: Scoreboard
+
+    func copy(
+        _ blob: Descriptor, from source: RemoteRegistry, _ name: RepositoryName,
+        to target: RepositoryName
+    ) async throws(CopyFailure) {
+        if await ledger.isKnown(blob.digest, in: target) { return }
+        try await ledger.alone(with: blob.digest) { () throws(CopyFailure) in
+            try await transfers.pass { () throws(CopyFailure) in
+                try await pacer.attempt { () throws(CopyFailure) in
+                    try await bring(blob, from: source, name, to: target)
+                }
+            }
+            await ledger.note(blob.digest, in: target)
+        }
+    }
+
+    private func bring(
+        _ blob: Descriptor, from source: RemoteRegistry, _ name: RepositoryName,
+        to target: RepositoryName
+    ) async throws(CopyFailure) {
+        if await ledger.isKnown(blob.digest, in: target) { return }
+        if try await destination.hasBlob(target, blob.digest) { return }
+        let origin = await ledger.origin(of: blob.digest, besides: target)
+        switch try await destination.open(target, blob.digest, mountingFrom: origin) {
+        case .mounted: scoreboard.mounted()
+        case .upload(let location):
+            if origin != nil { await ledger.forget(origin: blob.digest) }
+            try await stream(blob, from: source, name, to: target, location)
+        }
+    }
+
+    private func stream(
+        _ blob: Descriptor, from source: RemoteRegistry, _ name: RepositoryName,
+        to target: RepositoryName, _ location: String
+    ) async throws(CopyFailure) {
+        let what = "blob \(blob.digest)"
+        let response = try await source.send(UpstreamRequest(.get, .blob(name, blob.digest)), what)
+        guard response.status == 200 else {
+            throw await ErrorAnswer.failure(response, .source, what)
+        }
+        guard response.contentLength.map({ $0 == blob.size }) ?? true else {
+            response.body.cancel()
+            throw CopyFailure(
+                .source, what,
+                .content("it has \(response.contentLength ?? 0) bytes, not \(blob.size)"))
+        }
+        let (client, etag) = (source.client, response.etag)
+        let body = VerifyingBody(blob, from: response.body, client.loop, scoreboard) {
+            (offset) async throws(UpstreamError) in
+            try await client.send(
+                UpstreamRequest(
+                    .get, .blob(name, blob.digest), offset: offset, ifRange: etag))
+        }
+        do throws(CopyFailure) {
+            try await destination.upload(body, blob, to: location, of: target)
+        } catch {
+            body.cancel()
+            // The destination only sees that its request broke off.
+            throw await body.failure ?? error
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import OCI
+import Reactor
+import Synchronization
+
+/// What a run has done so far: counted by those who work, read by those who show it.
+final class Scoreboard: Sendable {
+    /// Failures that are kept for the report; more are only counted.
+    private static let failuresMax = 10_000
+
+    /// One name's row.
+    struct Row: Sendable {
+        var copied = 0
+        var skipped = 0
+        var failed = 0
+    }
+
+    struct Sample: Sendable {
+        var total = 0
+        var rows: [String: Row] = [:]
+        var failures: [(label: String, failure: CopyFailure)] = []
+        var failuresUntold = 0
+        var bytes: Int64 = 0
+        var mounts = 0
+        var retries = 0
+        /// Images under way, oldest first.
+        var active: [(number: Int, label: String)] = []
+        var limits: [Side: Instant] = [:]
+        /// What is being listed, and how many images were found.
+        var listing: String?
+        /// Failures that say that a registry is gone, with nothing in between.
+        var outagesInRow = 0
+
+        var copied: Int { rows.values.reduce(0) { $0 + $1.copied } }
+        var skipped: Int { rows.values.reduce(0) { $0 + $1.skipped } }
+        var failed: Int { rows.values.reduce(0) { $0 + $1.failed } }
+        var done: Int { copied + skipped + failed }
+    }
+
+    private let state = Mutex(Sample())
+
+    var sample: Sample { state.withLock { $0 } }
+
+    func listing(_ what: String?) { state.withLock { $0.listing = what } }
+
+    func expect(_ count: Int) { state.withLock { $0.total += count } }
+
+    func began(_ number: Int, _ item: ImageItem) {
+        state.withLock { $0.active.append((number, item.label)) }
+    }
+
+    func ended(_ number: Int) {
+        state.withLock { $0.active.removeAll { $0.number == number } }
+    }
+
+    func copied(_ item: ImageItem) {
+        state.withLock {
+            $0.rows[item.target.text, default: Row()].copied += 1
+            $0.outagesInRow = 0
+        }
+    }
+
+    func skipped(_ item: ImageItem) {
+        state.withLock {
+            $0.rows[item.target.text, default: Row()].skipped += 1
+            $0.outagesInRow = 0
+        }
+    }
+
+    /// `name` is the row, `label` what the report calls it.
+    func failed(_ name: String, _ label: String, _ failure: CopyFailure) {
+        state.withLock {
+            $0.rows[name, default: Row()].failed += 1
+            $0.outagesInRow = failure.isOutage ? $0.outagesInRow + 1 : 0
+            if $0.failures.count < Self.failuresMax {
+                $0.failures.append((label, failure))
+            } else {
+                $0.failuresUntold += 1
+            }
+        }
+    }
+
+    func moved(_ bytes: Int) { state.withLock { $0.bytes += Int64(bytes) } }
+
+    func mounted() { state.withLock { $0.mounts += 1 } }
+
+    func retried() { state.withLock { $0.retries += 1 } }
+
+    func limited(_ side: Side, until: Instant) { state.withLock { $0.limits[side] = until } }
+}
