@@ -122,6 +122,8 @@ actor RemoteRegistry {
             do throws(ManifestError) {
                 found += try ReferrersIndex.parse(bytes).descriptors
             } catch {
+                // Some registries answer whatever they do not know with a page of theirs.
+                guard hasReferrers == true || !found.isEmpty else { return nil }
                 throw CopyFailure(side, what, .badManifest(error))
             }
             hasReferrers = true
