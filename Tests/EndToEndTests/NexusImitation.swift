@@ -78,8 +78,8 @@ final class NexusImitation: Sendable {
             #"{"items":[\#(items.joined(separator: ","))],"continuationToken":\#(token)}"#)
     }
 
-    /// `/repository/R/v2/NAME/manifests|blobs/…`
     /// Manifests and blobs below `/repository/R/v2/NAME`.
+    private static func content(_ path: String, _ images: [Image]) -> ResponsePlan {
         for image in images {
             let base = "/repository/\(image.repository)/v2/\(image.name)/"
             guard path.hasPrefix(base) else { continue }
