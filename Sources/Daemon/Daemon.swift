@@ -129,6 +129,12 @@ actor Daemon {
             await hosted.expireTags(lease: lease)
         }
         await runtime.content.collectHosted(lease: lease)
+        for repository in built.repositories {
+            guard case .hosted(let hosted) = repository, let bytes = await hosted.disk() else {
+                continue
+            }
+            built.metrics[hosted.name]?.hosted?.bytes.set(Int(clamping: bytes))
+        }
     }
 
     private func measurePins() async {

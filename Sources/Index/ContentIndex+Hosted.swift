@@ -169,8 +169,10 @@ extension ContentIndex {
             let id = try connection.repository(repository, name)
             let tags = try connection.tagsByAge(id)
             var gone: [(tag: String, digest: Digest)] = []
-            for (place, tag) in tags.enumerated() {
-                let isAmongLast = keepingLast.map { place < $0 } ?? false
+            // Of those pushed in the same second none goes before another.
+            let lastOfThem = keepingLast.flatMap { $0 > 0 ? tags.prefix($0).last : nil }
+            for tag in tags {
+                let isAmongLast = lastOfThem.map { tag.createdAt >= $0.createdAt } ?? false
                 let isYoung = boundBefore.map { tag.createdAt >= $0 } ?? false
                 if !isAmongLast, !isYoung { gone.append((tag.tag, tag.digest)) }
             }
@@ -262,7 +264,7 @@ extension Connection {
     fileprivate func bind(
         _ tag: Tag, _ repository: Int64, _ digest: Digest, at time: Int64
     ) throws(IndexError) {
-        let row = try statement(.bindTag)
+        let row = try statement(.pushTag)
         row.bind(1, repository)
         row.bind(2, tag.text)
         row.bind(3, digest)

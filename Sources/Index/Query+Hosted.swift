@@ -43,6 +43,15 @@ extension Query {
             SELECT 1 FROM hosted h JOIN blob b ON b.digest = h.digest
             WHERE h.repository = ?1 AND h.digest = ?2
             """
+        case .pushTag:
+            // Its age counts from the last push, whatever it was of.
+            """
+            INSERT INTO tag(repository, tag, digest, checked_at, created_at)
+            VALUES(?1, ?2, ?3, ?4, ?4)
+            ON CONFLICT(repository, tag) DO UPDATE SET
+                digest = excluded.digest, checked_at = excluded.checked_at,
+                created_at = excluded.created_at
+            """
         case .untagged:
             // Neither tagged, nor part of an index, nor about a manifest that is still there.
             """

@@ -21,7 +21,7 @@ enum Query: Int, CaseIterable {
     // Hosted content
     case hostedNames, ownsName, hostedDisk, insertHosted, deleteHosted, deleteLink, tagsTo
     case unreferenced, hostedRepositories, heldDisk, boundTag, place, tagsByAge, isPart
-    case isHosted, untagged
+    case isHosted, untagged, pushTag
     // Uploads
     case upload, uploads, insertUpload, deleteUpload
 
@@ -271,7 +271,7 @@ enum Query: Int, CaseIterable {
             """
         case .hostedNames, .ownsName, .hostedDisk, .insertHosted, .deleteHosted, .deleteLink,
             .tagsTo, .unreferenced, .hostedRepositories, .heldDisk, .boundTag, .place, .tagsByAge,
-            .isPart, .isHosted, .untagged, .upload,
+            .isPart, .isHosted, .untagged, .pushTag, .upload,
             .uploads, .insertUpload, .deleteUpload:
             hostedSQL
         case .noteVerified: "UPDATE blob SET verified_at = ?2 WHERE digest = ?1"

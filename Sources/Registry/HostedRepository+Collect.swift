@@ -7,6 +7,13 @@ import Telemetry
 ///
 /// What is let go can be had by nobody any more; its bytes go when their space is needed.
 extension HostedRepository {
+    /// What it takes on disk, each blob once, in bytes; nil if the index cannot tell.
+    package func disk() async -> Int64? {
+        await content.workers.run { [self] in
+            try? content.index.hostedDisk(repository: scope.key)
+        }
+    }
+
     /// Names whose tags are looked at together.
     private static let namesPerPage = 100
 

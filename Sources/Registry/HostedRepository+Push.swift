@@ -259,9 +259,7 @@ extension HostedRepository {
     private func checkSize(adding bytes: Int64) async throws(PushError) {
         guard let sizeMax = policy.sizeMax else { return }
         // Adds up every blob: too much for a loop.
-        let used = await content.workers.run { [self] in
-            (try? content.index.hostedDisk(repository: scope.key)) ?? 0
-        }
+        let used = await disk() ?? 0
         guard used.addingReportingOverflow(bytes).partialValue <= sizeMax else {
             throw .tooLarge("\(name) has \(used) of the \(sizeMax) bytes of its max_size")
         }

@@ -25,6 +25,7 @@ package struct PushMetrics: Sendable {
     let mounts: Counter
     let manifests: Counter
     let collected: Counter
+    let bytes: Gauge
 
     init(_ metrics: Metrics) {
         started = metrics.counter(
@@ -46,6 +47,10 @@ package struct PushMetrics: Sendable {
             "cistern_hosted_collected_total",
             help: "Tags that no rule keeps, and what nothing refers to: let go of.",
             labels: ["repository", "kind"])
+        bytes = metrics.gauge(
+            "cistern_store_hosted_bytes",
+            help: "What a hosted repository takes on disk, as of the last look for what can go.",
+            labels: ["repository"])
     }
 }
 
@@ -55,6 +60,8 @@ package final class HostedMetrics: Sendable {
     package let receivedBytes: BoundCounter
     package let mounts: BoundCounter
     package let manifests: BoundCounter
+    /// What it takes on disk; not shown before it was added up.
+    package let bytes: BoundGauge
     private let ended: [UploadEnding: BoundCounter]
     private let collected: [CollectedKind: BoundCounter]
 
@@ -63,6 +70,7 @@ package final class HostedMetrics: Sendable {
         receivedBytes = push.receivedBytes.bound([name])
         mounts = push.mounts.bound([name])
         manifests = push.manifests.bound([name])
+        bytes = push.bytes.boundUnset([name])
         ended = boundByCase { push.ended.bound([name, $0]) }
         collected = boundByCase { push.collected.bound([name, $0]) }
     }
