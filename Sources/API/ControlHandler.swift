@@ -56,12 +56,24 @@ package final class ControlHandler: RequestHandler {
         }
         var images: [(name: String, digest: Digest)] = []
         for reference in references {
-            guard let found = find(reference), let known = Reference(parsing: found.reference),
-                let digest = found.proxy.storedDigest(found.name, known)
-            else { return text(404, "error: \(printable(reference)) is not stored\n") }
+            guard let digest = storedDigest(reference) else {
+                return text(404, "error: \(printable(reference)) is not stored\n")
+            }
             images.append((reference, digest))
         }
         return stream(VerifyStream(content, images: images, rate: rate, isStopping))
+    }
+
+    /// The stored image that a reference means: one that was pulled, or pushed.
+    private func storedDigest(_ text: String) -> Digest? {
+        guard let found = locate(text), let known = Reference(parsing: found.reference) else {
+            return nil
+        }
+        return switch found.repository {
+        case .proxy(let proxy): proxy.storedDigest(found.name, known)
+        case .hosted(let hosted): hosted.storedDigest(found.name, known)
+        case .group: nil
+        }
     }
 
     // MARK: - Pins
@@ -124,13 +136,22 @@ package final class ControlHandler: RequestHandler {
     private func find(
         _ text: String
     ) -> (proxy: ProxyRepository, name: RepositoryName, reference: String)? {
+        guard let found = locate(text), case .proxy(let proxy) = found.repository else {
+            return nil
+        }
+        return (proxy, found.name, found.reference)
+    }
+
+    private func locate(
+        _ text: String
+    ) -> (repository: Repository, name: RepositoryName, reference: String)? {
         let (path, reference) = Self.split(text)
         let components = path.split(separator: "/", omittingEmptySubsequences: false)[...]
         guard components.count > 1, let first = components.first,
-            case .proxy(let proxy)? = registry.repository(named: first),
+            let repository = registry.repository(named: first),
             let name = RepositoryName(parsing: components.dropFirst().joined(separator: "/"))
         else { return nil }
-        return (proxy, name, reference)
+        return (repository, name, reference)
     }
 
     private static func split(_ text: String) -> (path: String, reference: String) {

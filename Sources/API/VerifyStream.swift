@@ -47,7 +47,9 @@ actor VerifyStream: BodyStream {
             let result = await content.scrub(digest, rate: rate)
             counts[result, default: 0] += 1
             if result == .damaged || result == .missing {
-                return line("\(result.rawValue) \(digest)")
+                let pushed = await content.pushed(digest).joined(separator: " ")
+                let more = pushed.isEmpty ? "" : "  push again: \(pushed)"
+                return line("\(result.rawValue) \(digest)\(more)")
             }
             if content.loop.now - lastProgress >= Self.progressInterval {
                 lastProgress = content.loop.now

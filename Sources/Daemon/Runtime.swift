@@ -129,6 +129,7 @@ extension HostedMetrics {
         case .received(let bytes): receivedBytes.add(bytes)
         case .mounted: mounts.add()
         case .manifest: manifests.add()
+        case .damaged: damaged.add()
         case .collected(let kind, let count): collected(kind, count)
         }
     }

@@ -77,7 +77,7 @@ enum StoreBuilder {
         case .damaged(let digest, let damage):
             if let cause = DamageCause(rawValue: damage.rawValue) { metrics.store.damaged(cause) }
             logger.log(
-                .error, "a stored file is missing or damaged; it will be fetched again",
+                .error, "a stored file is missing or damaged; what was pulled is fetched again",
                 ["digest": .string("\(digest)"), "cause": .string(damage.rawValue)])
         case .mismatch: break  // Logged by the fetch, which knows whose bytes they were.
         case .adopted(let digest):

@@ -11,5 +11,5 @@ package enum HostedKey {
         isHosted(key) ? String(key.dropLast(mark.count)) : key
     }
 
-    static func isHosted(_ key: String) -> Bool { key.hasSuffix(mark) }
+    package static func isHosted(_ key: String) -> Bool { key.hasSuffix(mark) }
 }

@@ -1,5 +1,13 @@
 /// Statements about hosted repositories and uploads.
 extension Query {
+    /// While the bytes of a manifest are missing nobody knows what it needs: until they are pushed
+    /// again, found by a rebuild, or it is deleted, nothing of its name is let go.
+    private static let nameIsWhole = """
+        NOT EXISTS(
+            SELECT 1 FROM hosted d WHERE d.repository = ?1
+            AND NOT EXISTS(SELECT 1 FROM blob WHERE digest = d.digest))
+        """
+
     var hostedSQL: String {
         switch self {
         case .hostedNames:
@@ -62,6 +70,7 @@ extension Query {
                 SELECT 1 FROM child c JOIN hosted p ON p.repository = ?1 AND p.digest = c.manifest
                 WHERE c.child = h.digest)
             AND NOT EXISTS(SELECT 1 FROM hosted WHERE repository = ?1 AND digest = m.subject)
+            AND \(Self.nameIsWhole)
             LIMIT ?3
             """
         case .place: "SELECT repository, name FROM repository WHERE id = ?1"
@@ -76,6 +85,7 @@ extension Query {
                 SELECT 1 FROM child c
                 JOIN hosted p ON p.repository = h.repository AND p.digest = c.manifest
                 WHERE c.child = h.digest)
+            AND \(Self.nameIsWhole)
             LIMIT ?3
             """
         case .upload:

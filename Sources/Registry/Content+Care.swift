@@ -56,6 +56,18 @@ extension Content {
         await workers.run { [index] in (try? index.digests(startingWith: first)) ?? [] }
     }
 
+    /// The names under which something was pushed, with their repository; the first few.
+    package func pushed(_ digest: Digest) async -> [String] {
+        await workers.run { [index] in
+            ((try? index.links(to: digest, limit: Self.namesMax)) ?? [])
+                .filter { HostedKey.isHosted($0.repository) }
+                .map { "\(HostedKey.name($0.repository))/\($0.name.text)" }
+        }
+    }
+
+    /// Names of one blob that are told.
+    private static let namesMax = 16
+
     /// A stored manifest and all that it names, what those name, and so on; each once.
     package func image(_ root: Digest) async -> [Digest] {
         await workers.run { [index] in

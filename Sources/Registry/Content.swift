@@ -41,7 +41,11 @@ package final class Content: Sendable {
         self.loop = loop
         self.logger = logger
         self.events = events
-        healing = Healing(store.index, loop)
+        let lost = LostPushes(store, logger, events, loop)
+        healing = Healing(store.index, loop) { digest, links in lost.report(digest, links) }
+        store.watchDamage { [loop, healing] digest in
+            loop.spawn { await healing.healPushed(digest) }
+        }
     }
 
     var index: ContentIndex { store.index }

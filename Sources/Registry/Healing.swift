@@ -10,6 +10,8 @@ import Synchronization
 actor Healing {
     /// How many wait at most; more are fetched when somebody asks for them.
     static let waitingMax = 1024
+    /// Names that one is looked for under.
+    private static let namesMax = 16
     /// How many are fetched at a time.
     private static let runningMax = 2
 
@@ -31,12 +33,18 @@ actor Healing {
 
     private let index: ContentIndex
     private let loop: EventLoop
+    /// Told of what was pushed to these names, and cannot be had from anybody but its pusher.
+    private let lost: @Sendable (Digest, [LinkRow]) -> Void
     private nonisolated let members = Mutex<[String: Member]>([:])
     private var waiting: [Patient] = []
     private var running: Set<Patient> = []
 
-    init(_ index: ContentIndex, _ loop: EventLoop) {
+    init(
+        _ index: ContentIndex, _ loop: EventLoop,
+        lost: @escaping @Sendable (Digest, [LinkRow]) -> Void
+    ) {
         self.index = index
+        self.lost = lost
         self.loop = loop
     }
 
@@ -64,6 +72,13 @@ actor Healing {
         startNext()
     }
 
+    /// Looks after a damaged digest if it was pushed: for what was pulled, who noticed does.
+    func healPushed(_ digest: Digest) {
+        let links = (try? index.links(to: digest, limit: Self.namesMax)) ?? []
+        guard links.contains(where: { HostedKey.isHosted($0.repository) }) else { return }
+        heal(digest, isManifest: false)
+    }
+
     private func startNext() {
         while running.count < Self.runningMax, !waiting.isEmpty {
             let patient = waiting.removeFirst()
@@ -82,7 +97,7 @@ actor Healing {
 
     /// Asks those who have shown it, in turn, until one has it.
     private func fetch(_ patient: Patient) async {
-        let links = (try? index.links(to: patient.digest, limit: 16)) ?? []
+        let links = (try? index.links(to: patient.digest, limit: Self.namesMax)) ?? []
         for link in links {
             let proxy = members.withLock { $0[link.repository]?.proxy }
             guard let proxy else { continue }
@@ -90,5 +105,7 @@ actor Healing {
                 return
             }
         }
+        let pushed = links.filter { HostedKey.isHosted($0.repository) }
+        if !pushed.isEmpty { lost(patient.digest, pushed) }
     }
 }

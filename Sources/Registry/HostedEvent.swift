@@ -10,5 +10,7 @@ package enum HostedEvent: Sendable {
     case mounted
     /// A manifest was taken.
     case manifest
+    /// Something that was pushed is damaged, and only its pusher has it.
+    case damaged
     case collected(CollectedKind, Int)
 }

@@ -230,7 +230,8 @@ extension HostedRepository {
             case .tag(let tag):
                 isDone = try await index.untag(repository: scope.key, name: name, tag)
             case .digest(let digest):
-                guard try index.manifest(digest) != nil else { return }
+                // Not a blob; but one that is damaged, whatever it was, may go.
+                if try index.manifest(digest) == nil, try index.blob(digest) != nil { return }
                 isDone = try await index.unhost(repository: scope.key, name: name, digest)
             }
         }

@@ -45,6 +45,13 @@ package final class HostedRepository: Sendable {
         }
     }
 
+    /// The stored manifest that `reference` means now; nil if there is none.
+    package func storedDigest(_ name: RepositoryName, _ reference: Reference) -> Digest? {
+        guard let digest = digest(of: reference, name), content.isLinked(scope, name, digest)
+        else { return nil }
+        return digest
+    }
+
     package func blob(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer {

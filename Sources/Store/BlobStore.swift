@@ -1,6 +1,6 @@
 package import Index
 import Linux
-import OCI
+package import OCI
 package import Reactor
 import Synchronization
 
@@ -42,7 +42,19 @@ package final class BlobStore: Sendable {
     /// One file at a time is taken in because somebody asks for it.
     let adoptions = Gate()
     let litter = Mutex<[Litter]>([])
-    let report: @Sendable (StoreEvent) -> Void
+    private let tell: @Sendable (StoreEvent) -> Void
+    private let damageWatch = Mutex<(@Sendable (Digest) -> Void)?>(nil)
+
+    func report(_ event: StoreEvent) {
+        tell(event)
+        guard case .damaged(let digest, _) = event else { return }
+        damageWatch.withLock { $0 }?(digest)
+    }
+
+    /// Has somebody told of each object that is found damaged from now on.
+    package func watchDamage(_ watch: @escaping @Sendable (Digest) -> Void) {
+        damageWatch.withLock { $0 = watch }
+    }
 
     /// A growing file whose writer was dropped: unlinked when a worker is at hand.
     struct Litter: Sendable {
@@ -81,7 +93,7 @@ package final class BlobStore: Sendable {
         self.workers = workers
         self.clock = clock
         self.loop = loop
-        self.report = report
+        tell = report
         ledger = SpaceLedger(
             maxSize: start.maxSize, minFree: start.minFree,
             cooling: loop.map { _ in .init(clock: clock) { Self.coolingTime(index.totals.blobs) } },

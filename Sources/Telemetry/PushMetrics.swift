@@ -25,6 +25,7 @@ package struct PushMetrics: Sendable {
     let mounts: Counter
     let manifests: Counter
     let collected: Counter
+    let damaged: Counter
     let bytes: Gauge
 
     init(_ metrics: Metrics) {
@@ -47,6 +48,10 @@ package struct PushMetrics: Sendable {
             "cistern_hosted_collected_total",
             help: "Tags that no rule keeps, and what nothing refers to: let go of.",
             labels: ["repository", "kind"])
+        damaged = metrics.counter(
+            "cistern_hosted_damaged_total",
+            help: "Pushed blobs and manifests found damaged: to be pushed again.",
+            labels: ["repository"])
         bytes = metrics.gauge(
             "cistern_store_hosted_bytes",
             help: "What a hosted repository takes on disk, as of the last look for what can go.",
@@ -60,6 +65,7 @@ package final class HostedMetrics: Sendable {
     package let receivedBytes: BoundCounter
     package let mounts: BoundCounter
     package let manifests: BoundCounter
+    package let damaged: BoundCounter
     /// What it takes on disk; not shown before it was added up.
     package let bytes: BoundGauge
     private let ended: [UploadEnding: BoundCounter]
@@ -70,6 +76,7 @@ package final class HostedMetrics: Sendable {
         receivedBytes = push.receivedBytes.bound([name])
         mounts = push.mounts.bound([name])
         manifests = push.manifests.bound([name])
+        damaged = push.damaged.bound([name])
         bytes = push.bytes.boundUnset([name])
         ended = boundByCase { push.ended.bound([name, $0]) }
         collected = boundByCase { push.collected.bound([name, $0]) }

@@ -4,13 +4,14 @@ import Configuration
 /// `cistern verify`: has the daemon read and hash what it stores.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Read and hash stored images; damaged files are fetched again.",
+        abstract: "Read and hash stored images; what is damaged is fetched again.",
         discussion: """
             cistern verify                               everything that is stored
             cistern verify docker.io/library/nginx:1.27  one image
             cistern verify --rate 50MiB                  at most so much a second
 
-            The running daemon does it, while it serves. Ends with 1 if anything was damaged.
+            The running daemon does it, while it serves. Of what was pushed and is damaged it says
+            where: nobody but who pushed it can send it again. Ends with 1 if anything was damaged.
             \(ExitStatus.help)
             """)
 

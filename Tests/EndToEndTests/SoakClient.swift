@@ -205,6 +205,8 @@ final class SoakClient {
         let manifest = HostedScene.manifest([config.bytes], subject: image.manifest)
         let digest = MessageDigest.of(manifest)
         let answer = site.attempt("PUT", target(name, "manifests/\(digest)"), manifest)
+        // Killed: perhaps it is there.
+        if answer == nil { untagged.append((name, digest)) }
         guard let answer, answer.status == 201 else {
             if answer != nil, site.watch.elapsed - provided < SoakSite.trusted {
                 lose("something about \(image.digest): \(answer.map { "\($0)" } ?? "")")
@@ -260,7 +262,9 @@ final class SoakClient {
                 lose("\(first.content.digest) is there still")
                 loose.removeFirst()
             } else if status != 200 {
-                if site.watch.elapsed - first.since < SoakSite.trusted { lose("\(first.content.digest) has gone") }
+                if site.watch.elapsed - first.since < SoakSite.trusted {
+                    lose("\(first.content.digest) has gone")
+                }
                 loose.removeFirst()
             }
         }

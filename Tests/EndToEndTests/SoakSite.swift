@@ -39,7 +39,7 @@ final class SoakSite: Sendable {
                 DaemonConfiguration.proxy("docker.io", upstream),
             ],
             cache: """
-                max_size = "64MiB"
+                max_size = "40MiB"
                 min_free = "1MiB"
                 collect = "1s"
                 lease = "\(Self.lease.components.seconds)s"
