@@ -99,13 +99,13 @@ final class DockerProcess: PushClient, Sendable {
     }
 
     /// All else is kept, so that only the layers' presence is checked, and the digest.
-    func pull(_ way: PushSite.Way, _ name: String) throws -> String? {
+    func pull(_ way: PushSite.Way, _ name: String) throws -> [String] {
         let reference = "\(Self.name(way))/\(name):1"
         _ = try run(["rmi", reference])
         let output = try run(["pull", reference])
-        guard output.code == 0 else { return nil }
-        let line = output.stdout.split(separator: "\n").first { $0.hasPrefix("Digest: ") }
-        return line.map { String($0.dropFirst(8)) }
+        guard output.code == 0 else { return [] }
+        return output.stdout.split(separator: "\n").filter { $0.hasPrefix("Digest: ") }
+            .map { String($0.dropFirst(8)) }
     }
 }
 

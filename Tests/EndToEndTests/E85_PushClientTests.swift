@@ -18,7 +18,7 @@ struct E85_PushClientTests {
             #expect(tags.stdout.contains("\"1\""), "\(tags)")
             let output = try skopeo.delete(way, "all/sk/gone")
             #expect(output.code == 0, "\(output)")
-            #expect(try skopeo.pull(way, "all/sk/gone") == nil)
+            #expect(try skopeo.pull(way, "all/sk/gone").isEmpty)
         }
         // What the operator sees of it: who and how much, and nothing that proves it.
         let log = site.daemon.log
@@ -82,7 +82,7 @@ struct E85_PushClientTests {
             #expect(push.code == 0, "\(push)")
             let digest = try site.digest(first)
             #expect(digest.hasPrefix("sha256:"), "\(push)")
-            #expect(try client.pull(way, first) == digest)
+            #expect(try client.pull(way, first).contains(digest))
 
             let before = try site.pushed()
             let again = try client.push(way, first)
@@ -97,11 +97,11 @@ struct E85_PushClientTests {
             #expect(mounted.mounts > afterwards.mounts, "\(mount)")
             #expect(mounted.bytes - afterwards.bytes < Self.littleBytes, "no layer is sent")
             #expect(try site.digest(second) == digest)
-            #expect(try client.pull(way, second) == digest)
+            #expect(try client.pull(way, second).contains(digest))
 
             #expect(try site.delete(second) == 202)
-            #expect(try client.pull(way, second) == nil, "it is deleted")
-            #expect(try client.pull(way, first) == digest, "the other name has it still")
+            #expect(try client.pull(way, second).isEmpty, "it is deleted")
+            #expect(try client.pull(way, first).contains(digest), "the other name has it still")
         }
     }
 }

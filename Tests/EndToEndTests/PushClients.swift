@@ -8,8 +8,8 @@ protocol PushClient {
     var complaint: String { get }
     func login(_ way: PushSite.Way, password: String) throws -> Command.Output
     func push(_ way: PushSite.Way, _ name: String) throws -> Command.Output
-    /// Pulls anew; the digest of what came, nil if nothing did.
-    func pull(_ way: PushSite.Way, _ name: String) throws -> String?
+    /// Pulls anew; the digest of what came, or all by which the client knows it; else none.
+    func pull(_ way: PushSite.Way, _ name: String) throws -> [String]
 }
 
 /// A layer of the images that are pushed, larger than everything else of them together.
@@ -77,7 +77,7 @@ struct SkopeoPusher: PushClient {
             ])
     }
 
-    func pull(_ way: PushSite.Way, _ name: String) throws -> String? {
+    func pull(_ way: PushSite.Way, _ name: String) throws -> [String] {
         let out = home.directory.file("out")
         Files.removeTree(out)
         let options = way.options.map { "--src-" + $0.dropFirst(2) }
@@ -85,12 +85,12 @@ struct SkopeoPusher: PushClient {
             ["skopeo", "copy", "--all"] + options + [
                 "docker://\(way.address)/\(name):1", "dir:\(out)",
             ])
-        guard output.code == 0 else { return nil }
+        guard output.code == 0 else { return [] }
         for blob in image.blobs {
             let file = try Files.read("\(out)/\(blob.digest.dropFirst(7))")
-            guard MessageDigest.of(file) == blob.digest else { return "another \(blob.digest)" }
+            guard MessageDigest.of(file) == blob.digest else { return [] }
         }
-        return MessageDigest.of(try Files.read("\(out)/manifest.json"))
+        return [MessageDigest.of(try Files.read("\(out)/manifest.json"))]
     }
 
     func delete(_ way: PushSite.Way, _ name: String) throws -> Command.Output {
@@ -145,24 +145,23 @@ struct ContainersPusher: PushClient {
             ])
     }
 
-    func pull(_ way: PushSite.Way, _ name: String) throws -> String? {
+    func pull(_ way: PushSite.Way, _ name: String) throws -> [String] {
         let reference = "\(way.address)/\(name):1"
         let output = try home.run(
             command + ["pull", "--quiet"] + way.options + home.policy + [reference])
-        guard output.code == 0 else { return nil }
+        guard output.code == 0 else { return [] }
         let inspect =
             isPodman
             ? ["inspect", "--format", "{{.RepoDigests}}"]
             : ["inspect", "--type", "image", "--format", "{{.FromImageDigest}}"]
         let found = try home.run(command + inspect + [reference])
         _ = try home.run(command + ["rmi", reference])
-        // podman knows the image by all the digests that it was pushed or pulled as.
+        // podman knows an image by all the digests that it was pushed or pulled as.
         let own = "\(way.address)/\(name)@"
-        for word in found.stdout.split(whereSeparator: { " []\n".contains($0) }) {
-            if !word.contains("@") { return String(word) }
-            if word.hasPrefix(own) { return String(word.dropFirst(own.count)) }
+        return found.stdout.split(whereSeparator: { " []\n".contains($0) }).compactMap { word in
+            guard word.contains("@") else { return String(word) }
+            return word.hasPrefix(own) ? String(word.dropFirst(own.count)) : nil
         }
-        return nil
     }
 }
 
@@ -198,12 +197,12 @@ struct ContainerdPusher: PushClient {
             ["\(way.address)/\(name):1", "local/own:1"])
     }
 
-    func pull(_ way: PushSite.Way, _ name: String) throws -> String? {
+    func pull(_ way: PushSite.Way, _ name: String) throws -> [String] {
         let reference = "\(way.address)/\(name):1"
         let output = try containerd.images(
             ["pull", "--snapshotter", "native", "--platform", "linux/amd64"], way,
             user: "\(HostedScene.user):\(HostedScene.password)", [reference])
-        guard output.code == 0 else { return nil }
-        return try containerd.target(of: reference)
+        guard output.code == 0 else { return [] }
+        return [try containerd.target(of: reference)].compactMap(\.self)
     }
 }
