@@ -158,78 +158,6 @@ struct Pull {
         return fields
     }
 
-    // MARK: - Lists
-
-    /// A page of the tags in ASCII order (OCI "Listing Tags"); `n` is clamped (RES-3).
-    func tags() async -> Answer {
-        let target = request.head.target
-        var count = Self.pageMaxUnasked
-        if let text = target.first("n") {
-            guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                return .error(400, .paginationNumberInvalid, "n is not a number")
-            }
-            count = min(Int(text) ?? .max, Self.pageMax)
-        }
-        var answer: Answer
-        do throws(RegistryError) {
-            let found = try await repository.tags(name)
-            let list = TagList(name: name.text, tags: found.tags)
-            let page = list.page(
-                after: target.first("last"), count: count)
-            var fields = listFields(found.outcome)
-            fields.append("Content-Type", TagList.contentType)
-            if page.more, let last = page.tags.tags.last {
-                fields.append("Link", next(after: last, count: count))
-            }
-            answer = Answer(
-                Response(status: 200, fields: fields, body: .bytes(page.tags.encode())))
-            answer.outcome = found.outcome
-        } catch {
-            answer = .failure(error, missing: .nameUnknown, what: name.text)
-        }
-        answer.kind = .tagList
-        return answer
-    }
-
-    /// Most tags of one page.
-    private static let pageMax = 1000
-    /// Most tags when the client names no number: all, for nearly every name.
-    private static let pageMaxUnasked = 10_000
-
-    private func next(after last: Tag, count: Int) -> String {
-        var query = "n=\(min(count, Self.pageMax))&last=\(PercentEncoding.encode(last.text))"
-        if let namespace = request.head.target.first("ns") {
-            query += "&ns=\(PercentEncoding.encode(namespace))"
-        }
-        let path = PercentEncoding.encodePath(request.head.target.path)
-        return LinkHeader.build(next: "\(path)?\(query)")
-    }
-
-    /// The manifests that refer to another (OCI "Listing Referrers").
-    func referrers(_ text: Substring) async -> Answer {
-        guard let digest = Digest(parsing: text) else {
-            return .error(400, .digestInvalid, "the digest is not valid")
-        }
-        var answer: Answer
-        do throws(RegistryError) {
-            let found = try await repository.referrers(
-                name, digest, artifactType: request.head.target.first("artifactType"))
-            var fields = listFields(found.outcome)
-            fields.append("Content-Type", ReferrersIndex.contentType)
-            if let filters = found.filtersApplied {
-                fields.append("OCI-Filters-Applied", filters)
-            }
-            answer = Answer(Response(status: 200, fields: fields, body: .bytes(found.bytes)))
-            answer.outcome = found.outcome
-        } catch {
-            answer = .failure(
-                error, missing: .manifestUnknown, what: describe(.digest(digest)))
-        }
-        answer.kind = .referrers
-        answer.reference = digest.description
-        return answer
-    }
-
     // MARK: - Common
 
     private func contentFields(_ digest: Digest, _ outcome: CacheOutcome) -> HeaderFields {
@@ -241,7 +169,7 @@ struct Pull {
         return fields
     }
 
-    private func listFields(_ outcome: CacheOutcome) -> HeaderFields {
+    func listFields(_ outcome: CacheOutcome) -> HeaderFields {
         var fields = Answer.commonFields
         note(outcome, in: &fields)
         return fields
@@ -273,7 +201,7 @@ struct Pull {
         return Response(status: 304, fields: fields, body: .empty)
     }
 
-    private func describe(_ reference: Reference) -> String {
+    func describe(_ reference: Reference) -> String {
         switch reference {
         case .tag(let tag): "\(name):\(tag)"
         case .digest(let digest): "\(name)@\(digest)"

@@ -201,8 +201,21 @@ extension ContentIndex {
     package func hostedNames(
         repository: String, after last: String, limit: Int
     ) throws(IndexError) -> [String] {
+        try names(.hostedNames, repository, after: last, limit)
+    }
+
+    /// Names of which a proxy knows tags, in their order, after `last`.
+    package func knownNames(
+        repository: String, after last: String, limit: Int
+    ) throws(IndexError) -> [String] {
+        try names(.knownNames, repository, after: last, limit)
+    }
+
+    private func names(
+        _ query: Query, _ repository: String, after last: String, _ limit: Int
+    ) throws(IndexError) -> [String] {
         try read { connection throws(IndexError) in
-            let row = try connection.statement(.hostedNames)
+            let row = try connection.statement(query)
             row.bind(1, repository)
             row.bind(2, last)
             row.bind(3, Int64(max(limit, 0)))

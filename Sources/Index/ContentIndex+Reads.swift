@@ -138,30 +138,6 @@ extension ContentIndex {
         }
     }
 
-    /// Manifests linked in the repository whose subject is `subject`, at most `limit`.
-    package func referrers(
-        repository: String, name: RepositoryName, subject: Digest, artifactType: String? = nil,
-        limit: Int
-    ) throws(IndexError) -> [ReferrerRow] {
-        try read { connection throws(IndexError) in
-            let row = try connection.statement(.referrers)
-            row.bind(1, repository)
-            row.bind(2, name.text)
-            row.bind(3, subject)
-            row.bind(4, artifactType)
-            row.bind(5, Int64(max(limit, 0)))
-            var found: [ReferrerRow] = []
-            while try row.step() {
-                guard let digest = row.digest(0) else { continue }
-                found.append(
-                    ReferrerRow(
-                        digest: digest, mediaType: row.text(1) ?? "", size: row.integer(2),
-                        artifactType: row.text(3), annotations: row.text(4)))
-            }
-            return found
-        }
-    }
-
     /// The member in which `group` last found `name`, or nil.
     package func located(group: String, name: RepositoryName) throws(IndexError) -> String? {
         try read { connection throws(IndexError) in

@@ -1,4 +1,4 @@
-/// Statements about hosted repositories and uploads.
+/// Statements about hosted repositories and uploads, and about lists of upstreams.
 extension Query {
     /// While the bytes of a manifest are missing nobody knows what it needs: until they are pushed
     /// again, found by a rebuild, or it is deleted, nothing of its name is let go.
@@ -87,6 +87,28 @@ extension Query {
                 WHERE c.child = h.digest)
             AND \(Self.nameIsWhole)
             LIMIT ?3
+            """
+        case .keepReferrers:
+            """
+            INSERT INTO upstream_referrers(repository, subject, list, size, asked_at)
+            VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(repository, subject) DO UPDATE
+            SET list = excluded.list, size = excluded.size, asked_at = excluded.asked_at
+            """
+        case .keptReferrers:
+            """
+            SELECT list FROM upstream_referrers WHERE subject = ?3 AND repository =
+                (SELECT id FROM repository WHERE repository = ?1 AND name = ?2)
+            """
+        case .dropOldReferrers:
+            """
+            DELETE FROM upstream_referrers WHERE id IN (SELECT id FROM (
+                SELECT id, sum(size) OVER (ORDER BY asked_at DESC, id DESC) AS total
+                FROM upstream_referrers) WHERE total > ?1)
+            """
+        case .knownNames:
+            """
+            SELECT name FROM repository r WHERE repository = ?1 AND name > ?2
+            AND EXISTS(SELECT 1 FROM tag WHERE repository = r.id) ORDER BY name LIMIT ?3
             """
         case .upload:
             "SELECT repository, name, user, algorithm, started_at FROM upload WHERE id = ?1"

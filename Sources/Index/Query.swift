@@ -22,6 +22,8 @@ enum Query: Int, CaseIterable {
     case hostedNames, ownsName, hostedDisk, insertHosted, deleteHosted, deleteLink, tagsTo
     case unreferenced, hostedRepositories, heldDisk, boundTag, place, tagsByAge, isPart
     case isHosted, untagged, pushTag
+    // Lists of upstreams
+    case keepReferrers, keptReferrers, dropOldReferrers, knownNames
     // Uploads
     case upload, uploads, insertUpload, deleteUpload
 
@@ -83,8 +85,9 @@ enum Query: Int, CaseIterable {
             SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
             FROM manifest m JOIN link l ON l.digest = m.digest AND l.repository =
                 (SELECT id FROM repository WHERE repository = ?1 AND name = ?2)
-            WHERE m.subject = ?3 AND (?4 IS NULL OR m.artifact_type = ?4)
-            ORDER BY m.digest LIMIT ?5
+            WHERE m.subject = ?3 AND (?4 IS NULL OR ifnull(m.artifact_type, '') = ?4)
+            AND (length(m.digest), m.digest) > (length(?5), ?5)
+            ORDER BY length(m.digest), m.digest LIMIT ?6
             """
         case .children:
             """
@@ -272,7 +275,8 @@ enum Query: Int, CaseIterable {
         case .hostedNames, .ownsName, .hostedDisk, .insertHosted, .deleteHosted, .deleteLink,
             .tagsTo, .unreferenced, .hostedRepositories, .heldDisk, .boundTag, .place, .tagsByAge,
             .isPart, .isHosted, .untagged, .pushTag, .upload,
-            .uploads, .insertUpload, .deleteUpload:
+            .uploads, .insertUpload, .deleteUpload, .keepReferrers, .keptReferrers,
+            .dropOldReferrers, .knownNames:
             hostedSQL
         case .noteVerified: "UPDATE blob SET verified_at = ?2 WHERE digest = ?1"
         case .insertPin:

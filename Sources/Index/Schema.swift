@@ -16,7 +16,7 @@ enum Schema {
 
     /// What each version added to the one before; all of them make an empty database one of this
     /// version.
-    static let steps = [tables, scrubAndPins, endsOfPins, hostedContent]
+    static let steps = [tables, scrubAndPins, endsOfPins, hostedContent, upstreamReferrers]
 
     /// The first version's.
     ///
@@ -147,6 +147,20 @@ enum Schema {
         WHEN EXISTS(SELECT 1 FROM hosted WHERE digest = NEW.digest) BEGIN
             UPDATE blob SET held = 1 WHERE digest = NEW.digest;
         END;
+        """
+
+    /// What version 5 added: what upstreams said refers to what, to be told when they are gone.
+    private static let upstreamReferrers = """
+        CREATE TABLE upstream_referrers(
+            id INTEGER PRIMARY KEY,
+            repository INTEGER NOT NULL,
+            subject BLOB NOT NULL,
+            list BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            asked_at INTEGER NOT NULL,
+            UNIQUE(repository, subject)
+        );
+        CREATE INDEX upstream_referrers_by_age ON upstream_referrers(asked_at, id, size);
         """
 
     /// Makes the tables in an empty database, true then; brings those of an earlier version up to

@@ -11,13 +11,4 @@ enum Annotations {
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }
-
-    static func decode(_ text: String?) -> [String: String] {
-        guard let text, let value = try? JSONValue.parse(Array(text.utf8)) else { return [:] }
-        var annotations: [String: String] = [:]
-        for member in value.object ?? [] {
-            if let text = member.value.string { annotations[member.key] = text }
-        }
-        return annotations
-    }
 }

@@ -56,13 +56,3 @@ package struct TagsAnswer: Sendable {
     package var tags: [Tag]
     package var outcome: CacheOutcome
 }
-
-/// A referrers index as JSON.
-package struct ReferrersAnswer: Sendable {
-    package var bytes: [UInt8]
-    /// How many manifests it lists.
-    package var count: Int
-    /// Value of `OCI-Filters-Applied`, when a filter was.
-    package var filtersApplied: String?
-    package var outcome: CacheOutcome
-}

@@ -60,12 +60,33 @@ extension Content {
         }
     }
 
-    /// Stored manifests that refer to `subject`, when the upstream cannot be asked.
+    /// Stored manifests that refer to another.
     func knownReferrers(
-        _ scope: Scope, _ name: RepositoryName, _ subject: Digest, limit: Int
-    ) -> [ReferrerRow] {
-        read([]) { () throws(IndexError) in
-            try index.referrers(repository: scope.key, name: name, subject: subject, limit: limit)
+        _ scope: Scope, _ name: RepositoryName, _ query: ReferrersQuery
+    ) -> ReferrersPage {
+        read(ReferrersPage()) { () throws(IndexError) in
+            try index.referrers(
+                repository: scope.key, name: name, subject: query.subject,
+                artifactType: query.artifactType, after: query.last, limit: query.count,
+                bytesMax: ReferrersQuery.pageBytesMax)
+        }
+    }
+
+    /// What the upstream last said refers to `subject`, as it said it.
+    func keptReferrers(
+        _ scope: Scope, _ name: RepositoryName, _ subject: Digest
+    ) -> [UInt8]? {
+        read(nil) { () throws(IndexError) in
+            try index.keptReferrers(repository: scope.key, name: name, subject: subject)
+        }
+    }
+
+    func keepReferrers(
+        _ scope: Scope, _ name: RepositoryName, _ subject: Digest, _ list: [UInt8]
+    ) async {
+        await write { index async throws(IndexError) in
+            try await index.keepReferrers(
+                repository: scope.key, name: name, subject: subject, list)
         }
     }
 

@@ -139,36 +139,34 @@ package final class GroupRepository: Sendable {
         return TagsAnswer(tags: merged.sorted(), outcome: outcome)
     }
 
-    /// The referrers that the first member with any knows; an empty list is nobody's last word.
+    /// What refers to a manifest, as all members together know it.
+    ///
+    /// Where pushes go, "nothing was pushed that does" is an answer; but not while a member is in
+    /// trouble that may know better.
     package func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+        _ name: RepositoryName, _ query: ReferrersQuery
     ) async throws(RegistryError) -> ReferrersAnswer {
         let owners = owners(of: name)
-        if !owners.isEmpty {
-            return HostedRepository.referrers(
-                of: owners, name, digest, artifactType: artifactType)
-        }
-        // Nothing was pushed that refers to it: that is an answer, where pushes go.
-        var empty =
-            hosted.isEmpty
-            ? nil
-            : HostedRepository.referrers(of: hosted, name, digest, artifactType: artifactType)
+        if !owners.isEmpty { return await HostedRepository.referrers(of: owners, name, query) }
+        var lists: [(descriptors: [Descriptor], hasMore: Bool)] = []
+        var outcome: CacheOutcome?
         var failure = RegistryError.notFound
         let deadline = content.loop.now + ProxyPolicy.answerBound
-        let members = ordered(name, .digest(digest))
-        for (index, member) in members.enumerated() {
+        for (index, member) in ordered(name, .digest(query.subject)).enumerated() {
             do throws(RegistryError) {
                 let bound = share(of: deadline, among: members.count - index)
-                let answer = try await member.referrers(
-                    name, digest, artifactType: artifactType, within: bound)
-                if answer.count > 0 { return answer }
-                empty = empty ?? answer
+                let found = try await member.referrers(of: query.subject, name, within: bound)
+                lists.append((found.descriptors, false))
+                outcome = outcome ?? found.outcome
             } catch {
                 failure = Self.worse(failure, error)
             }
         }
-        guard !failure.isTrouble, let empty else { throw verdict(failure) }
-        return empty
+        let isAnswer = !hosted.isEmpty && !failure.isTrouble
+        guard let outcome = outcome ?? (isAnswer ? .hit : nil) else { throw verdict(failure) }
+        return await content.workers.run { [lists] in
+            ReferrersList(merging: lists).page(query, outcome)
+        }
     }
 
     /// Members in the order to ask: those that know the tag, where the name was found, the rest.

@@ -82,31 +82,27 @@ package final class HostedRepository: Sendable {
     }
 
     package func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+        _ name: RepositoryName, _ query: ReferrersQuery
     ) async throws(RegistryError) -> ReferrersAnswer {
-        Self.referrers(of: [self], name, digest, artifactType: artifactType)
+        await Self.referrers(of: [self], name, query)
     }
 
     /// What refers to a manifest in any of several repositories, each once.
     static func referrers(
-        of repositories: [HostedRepository], _ name: RepositoryName, _ digest: Digest,
-        artifactType: String?
-    ) -> ReferrersAnswer {
-        var found: [Descriptor] = []
-        var seen: Set<Digest> = []
-        for hosted in repositories {
-            let known = hosted.content.knownReferrers(
-                hosted.scope, name, digest, limit: referrersMax)
-            found += known.filter { seen.insert($0.digest).inserted }.map { Descriptor($0) }
+        of repositories: [HostedRepository], _ name: RepositoryName, _ query: ReferrersQuery
+    ) async -> ReferrersAnswer {
+        guard let content = repositories.first?.content else {
+            return ReferrersList(merging: []).page(query, .hit)
         }
-        let index = ReferrersIndex(found).filtered(artifactType: artifactType)
-        return ReferrersAnswer(
-            bytes: index.encode(), count: index.descriptors.count,
-            filtersApplied: artifactType == nil ? nil : "artifactType", outcome: .hit)
+        // Annotations may be long: too much to read and write on a loop.
+        return await content.workers.run {
+            let pages = repositories.map { hosted in
+                let page = hosted.content.knownReferrers(hosted.scope, name, query)
+                return (descriptors: page.rows.map(\.descriptor), hasMore: page.hasMore)
+            }
+            return ReferrersList(merging: pages).page(query, .hit)
+        }
     }
-
-    /// Referrers of one manifest that are listed.
-    private static let referrersMax = 10_000
 
     /// Whether anything was pushed under `name` and not deleted: then nobody else's is shown under
     /// it (AUTH-10).
@@ -120,14 +116,5 @@ package final class HostedRepository: Sendable {
             (try? content.index.hostedNames(repository: scope.key, after: last, limit: limit))
                 ?? []
         }
-    }
-}
-
-extension Descriptor {
-    /// A manifest that refers to another, as the index knows it.
-    init(_ row: ReferrerRow) {
-        self.init(
-            mediaType: row.mediaType, digest: row.digest, size: row.size,
-            artifactType: row.artifactType, annotations: Annotations.decode(row.annotations))
     }
 }

@@ -4,7 +4,7 @@ import Reactor
 import Telemetry
 import Upstream
 
-/// Tag lists and referrers of a proxy: asked for whole, paged by the API.
+/// Tag lists and referrers of a proxy: asked for whole, given in pages.
 actor Listings {
     /// Pages followed upstream (RES-3).
     static let pagesMax = 1000
@@ -16,16 +16,24 @@ actor Listings {
     static let cachedTagsMax = 400_000
     /// How long a list is believed.
     static let tagListTTL = Duration.seconds(30)
-    /// Referrers given from the index while the upstream cannot be asked.
-    static let knownReferrersMax = 1000
+    /// Most referrers of one manifest.
+    static let referrersMax = 10_000
+    /// Referrers kept in memory over all manifests, in bytes.
+    static let cachedReferrersBytesMax = 16 << 20
+    /// The longest list of referrers that is kept for when the upstream is gone.
+    static let keptReferrersBytesMax = 4 << 20
 
     private struct Cached: Sendable {
         let tags: [Tag]
         let until: Instant
     }
 
-    private let source: BlobFetch.Source
+    let source: BlobFetch.Source
     private var cached = RecencyCache<RepositoryName, Cached>(costMax: Listings.cachedTagsMax)
+    /// Questions to the referrers API that run, and what was asked lately (`Listings+Referrers`).
+    var runningReferrers: [ReferrersKey: Promise<Fetched<Referrers>>] = [:]
+    var referrers = RecencyCache<ReferrersKey, ReferrersEntry>(
+        costMax: Listings.cachedReferrersBytesMax)
     private var running: [RepositoryName: Promise<Fetched<TagsAnswer>>] = [:]
 
     init(_ source: BlobFetch.Source) {
@@ -36,7 +44,7 @@ actor Listings {
         source.content.loop.asUnownedSerialExecutor()
     }
 
-    private var content: Content { source.content }
+    var content: Content { source.content }
 
     // MARK: - Tags
 
@@ -101,53 +109,9 @@ actor Listings {
         return await content.workers.run { [tags] in tags.sorted() }
     }
 
-    // MARK: - Referrers
-
-    /// The upstream's referrers index of `digest`; those seen before while it cannot be asked.
-    func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?, within bound: Duration
-    ) async -> Fetched<ReferrersAnswer> {
-        await content.within(bound, of: source.registry) { [self] in
-            await referrers(name, digest, artifactType: artifactType)
-        }
-    }
-
-    private func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?
-    ) async -> Fetched<ReferrersAnswer> {
-        do throws(RegistryError) {
-            let response = try await send(
-                .referrers(name, digest, artifactType: artifactType))
-            let bytes = try await collect(response)
-            let count = await content.workers.run {
-                try? ReferrersIndex.parse(bytes).descriptors.count
-            }
-            guard let count else {
-                throw .corrupt(registry: source.registry, "the referrers are no index")
-            }
-            return .success(
-                ReferrersAnswer(
-                    bytes: bytes, count: count, filtersApplied: response.filtersApplied,
-                    outcome: CacheOutcome(.miss, forwardStatus: 200)))
-        } catch {
-            guard error.isTrouble else { return .failure(error) }
-            let known = content.knownReferrers(
-                source.scope, name, digest, limit: Self.knownReferrersMax)
-            guard !known.isEmpty else { return .failure(error) }
-            let descriptors = known.map { Descriptor($0) }
-            let index = ReferrersIndex(descriptors).filtered(artifactType: artifactType)
-            return .success(
-                ReferrersAnswer(
-                    bytes: index.encode(), count: index.descriptors.count,
-                    filtersApplied: artifactType == nil ? nil : "artifactType",
-                    outcome: CacheOutcome(
-                        .stale, forwardStatus: error.status, detail: error.reason)))
-        }
-    }
-
     // MARK: - Asking
 
-    private func send(
+    func send(
         _ resource: UpstreamRequest.Resource
     ) async throws(RegistryError) -> UpstreamResponse {
         let response: UpstreamResponse
@@ -163,7 +127,7 @@ actor Listings {
         return response
     }
 
-    private func collect(_ response: UpstreamResponse) async throws(RegistryError) -> [UInt8] {
+    func collect(_ response: UpstreamResponse) async throws(RegistryError) -> [UInt8] {
         do throws(UpstreamError) {
             return try await response.body.collect(limit: Self.pageBytesMax)
         } catch {

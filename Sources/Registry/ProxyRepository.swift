@@ -202,30 +202,36 @@ package final class ProxyRepository: Sendable {
         }
     }
 
-    /// What refers to a manifest.
+    /// A page of what refers to a manifest.
     package func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?,
-        within bound: Duration = ProxyPolicy.answerBound
+        _ name: RepositoryName, _ query: ReferrersQuery
     ) async throws(RegistryError) -> ReferrersAnswer {
+        let found = try await referrers(of: query.subject, name, within: ProxyPolicy.answerBound)
+        return await content.workers.run {
+            ReferrersList(merging: [(found.descriptors, false)]).page(query, found.outcome)
+        }
+    }
+
+    /// All that refers to a manifest, by the upstream's API, or else by the tag that stands in for
+    /// it (distribution-spec, "Referrers Tag Schema").
+    func referrers(
+        of subject: Digest, _ name: RepositoryName, within bound: Duration
+    ) async throws(RegistryError) -> Listings.Referrers {
         guard allows(name) else { throw .notAllowed(registry: registry) }
         let name = canonical(name)
         let half = bound / 2
         let askedAt = content.loop.now
-        let answer = await listings.referrers(
-            name, digest, artifactType: artifactType, within: half)
+        let answer = await listings.referrers(of: subject, name, within: half)
         if case .success(let list) = answer {
             try await allow(list.outcome, of: name, askedAt: askedAt)
         }
-        guard case .failure(let error) = answer, error.isAbsence,
-            let fallback = try? await manifest(
-                name, .tag(digest.referrersTag), within: half),
-            let index = try? ReferrersIndex.parse(fallback.manifest.bytes)
+        let tag = Reference.tag(subject.referrersTag)
+        guard case .failure(let error) = answer, error.isAbsence || knows(name, tag),
+            let fallback = try? await manifest(name, tag, within: half)
         else { return try answer.get() }
-        // The upstream has no referrers API but the tag that stands in for it.
-        let filtered = index.filtered(artifactType: artifactType)
-        return ReferrersAnswer(
-            bytes: filtered.encode(), count: filtered.descriptors.count,
-            filtersApplied: artifactType == nil ? nil : "artifactType",
-            outcome: fallback.outcome)
+        let bytes = fallback.manifest.bytes
+        let index = await content.workers.run { try? ReferrersIndex.parse(bytes) }
+        guard let index else { return try answer.get() }
+        return Listings.Referrers(descriptors: index.descriptors, outcome: fallback.outcome)
     }
 }

@@ -86,17 +86,14 @@ package enum Repository: Sendable {
         }
     }
 
-    /// What refers to a manifest.
+    /// A page of what refers to a manifest.
     package func referrers(
-        _ name: RepositoryName, _ digest: Digest, artifactType: String?
+        _ name: RepositoryName, _ query: ReferrersQuery
     ) async throws(RegistryError) -> ReferrersAnswer {
         switch self {
-        case .hosted(let hosted):
-            try await hosted.referrers(name, digest, artifactType: artifactType)
-        case .proxy(let proxy):
-            try await proxy.referrers(name, digest, artifactType: artifactType)
-        case .group(let group):
-            try await group.referrers(name, digest, artifactType: artifactType)
+        case .hosted(let hosted): try await hosted.referrers(name, query)
+        case .proxy(let proxy): try await proxy.referrers(name, query)
+        case .group(let group): try await group.referrers(name, query)
         }
     }
 

@@ -159,14 +159,67 @@ struct ContentIndexTests {
         }
         let index = fixture.index
         #expect(
-            try index.referrers(repository: hub, name: app, subject: subject, limit: 9).count == 2)
+            try index.referrers(repository: hub, name: app, subject: subject, limit: 9).rows.count
+                == 2)
         let sboms = try index.referrers(
-            repository: hub, name: app, subject: subject, artifactType: "sbom", limit: 9)
+            repository: hub, name: app, subject: subject, artifactType: "sbom", limit: 9
+        ).rows
         #expect(sboms.map(\.digest) == [IndexFixture.digest(1)])
         #expect(sboms.first?.descriptor.annotations == ["k": "v"])
         #expect(
             try index.referrers(repository: "quay", name: app, subject: subject, limit: 9)
-                .isEmpty)
+                .rows.isEmpty)
+    }
+
+    @Test func referrers_comeInPages() async throws {
+        let fixture = try IndexFixture()
+        let subject = IndexFixture.digest(9)
+        for number in 1...5 {
+            try await fixture.blob(number, at: 1)
+            let record = ManifestRecord(
+                digest: IndexFixture.digest(number), mediaType: "m", size: 7, artifactType: nil,
+                subject: subject, annotations: "{}" + String(repeating: " ", count: 98))
+            _ = try await fixture.index.record(manifest: record, repository: hub, name: app)
+        }
+        for (limit, bytesMax, sizes) in [
+            (2, Int.max, [2, 2, 1]), (9, 250, [2, 2, 1]), (9, 1, [1]),
+        ] {
+            var last: Digest?
+            var found: [Digest] = []
+            for (order, size) in sizes.enumerated() {
+                let page = try fixture.index.referrers(
+                    repository: hub, name: app, subject: subject, artifactType: "", after: last,
+                    limit: limit, bytesMax: bytesMax)
+                #expect(page.rows.count == size)
+                #expect(page.hasMore == (order < sizes.count - 1 || sizes.count == 1))
+                found += page.rows.map(\.digest)
+                last = found.last
+            }
+            #expect(found == found.sorted() && Set(found).count == found.count)
+        }
+    }
+
+    @Test func whatUpstreamsSaidIsKept_upToABound() async throws {
+        let fixture = try IndexFixture()
+        let index = fixture.index
+        func kept(_ number: Int) throws -> [UInt8]? {
+            try index.keptReferrers(
+                repository: hub, name: app, subject: IndexFixture.digest(number))
+        }
+        let part = Int(ContentIndex.keptReferrersBytesMax / 3)
+        for number in 1...4 {
+            try await index.keepReferrers(
+                repository: hub, name: app, subject: IndexFixture.digest(number),
+                [UInt8](repeating: UInt8(number), count: part))
+        }
+        #expect(try kept(1) == nil)
+        #expect(try kept(4)?.first == 4 && kept(2)?.first == 2)
+        try await index.keepReferrers(
+            repository: hub, name: app, subject: IndexFixture.digest(2), [7])
+        #expect(try kept(2) == [7])
+        #expect(
+            try index.keptReferrers(
+                repository: "quay", name: app, subject: IndexFixture.digest(2)) == nil)
     }
 
     @Test func whereAGroupFoundAName_isRemembered() async throws {
