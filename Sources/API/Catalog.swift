@@ -4,36 +4,37 @@ import OCI
 import Registry
 import Server
 
-/// `/v2/_catalog`: the names under which something was pushed, page by page (protocol.md §1.5).
+/// `/v2/_catalog`: the names that can be pulled from here, page by page (protocol.md §1.5).
 ///
-/// What is cached of other registries is not listed: it comes and goes by itself.
+/// That is what was pushed, and what proxies have tags of.
+///
+/// Nobody is asked for it, and what a caller may not pull is not in it.
 struct Catalog {
     private static let countMax = 1000
     private static let countUnasked = 100
 
     private let request: Request
     private let gate: Gate
-    private let sources: [(repository: HostedRepository, prefix: String)]
+    private let sources: [(repository: Repository, prefix: String)]
 
     init(_ request: Request, _ table: RoutingTable, _ route: Route, _ gate: Gate) {
         self.request = request
         self.gate = gate
-        sources = table.hosted(listener: request.listener.name, prefix: route.prefix)
+        sources = table.catalogued(listener: request.listener.name, prefix: route.prefix)
     }
 
     func answer() async -> Answer {
         let target = request.head.target
-        var count = Self.countUnasked
-        if let text = target.first("n") {
-            guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                return .error(400, .paginationNumberInvalid, "n is not a number")
-            }
-            count = min(Int(text) ?? .max, Self.countMax)
+        let count: Int
+        switch PageNumber(target, max: Self.countMax) {
+        case .none: count = Self.countUnasked
+        case .count(let asked): count = asked
+        case .wrong: return PageNumber.refusal
         }
         let last = target.first("last") ?? ""
         var names: Set<String> = []
-        for (repository, prefix) in sources {
-            names.formUnion(await page(of: repository, prefix, after: last, count))
+        for source in sources {
+            names.formUnion(await page(of: source.repository, source.prefix, after: last, count))
         }
         let page = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.prefix(count)
         var writer = JSONWriter()
@@ -53,7 +54,7 @@ struct Catalog {
 
     /// Names of one repository behind `last` that the caller may pull, one more than asked for.
     private func page(
-        of repository: HostedRepository, _ prefix: String, after last: String, _ count: Int
+        of repository: Repository, _ prefix: String, after last: String, _ count: Int
     ) async -> [String] {
         var start: String
         if last.hasPrefix(prefix) {
@@ -66,10 +67,19 @@ struct Catalog {
         var found: [String] = []
         while found.count <= count {
             let names = await repository.names(after: start, limit: count + 1)
-            found += names.filter { gate.allows(.pull, repository.name, $0) }
+            found += names.filter { isShown($0, repository, prefix) }
             guard let end = names.last, names.count > count else { break }
             start = end
         }
         return found.prefix(count + 1).map { prefix + $0 }
+    }
+
+    /// Whether the caller may pull this, and is not shown it by a shorter name already.
+    private func isShown(_ name: String, _ repository: Repository, _ prefix: String) -> Bool {
+        guard gate.lists(repository.name, name) else { return false }
+        guard !prefix.isEmpty, let root = sources.first, root.prefix.isEmpty,
+            case .group(let group) = root.repository, group.isOver(repository.name)
+        else { return true }
+        return !gate.lists(group.name, name)
     }
 }

@@ -73,6 +73,13 @@ struct Gate: Sendable {
         control.rules.decide(action, repository, name, caller.principal) == .allowed
     }
 
+    /// Whether a list of names may show the caller this one; a token that was asked for the list
+    /// is good for all names that whoever holds it may pull.
+    func lists(_ repository: String, _ name: String) -> Bool {
+        let isForLists = caller.scopes?.contains { $0.kind == .catalog } ?? false
+        return isForLists ? mayAtAll(.pull, repository, name) : allows(.pull, repository, name)
+    }
+
     /// 401 for a token that was asked for less than a request needs.
     func tooNarrow(_ scopes: [String]) -> Answer {
         challenge.answer(
@@ -122,10 +129,10 @@ struct Gate: Sendable {
     }
 
     /// Hides what is there from who may not even look.
-    func refusalOfStranger() -> Answer? {
+    func refusalOfStranger(scope: String? = nil) -> Answer? {
         guard caller.principal == .anonymous, !control.rules.anonymousMayPull else { return nil }
         return control.rules.takesLogins
-            ? challenge.answer("everything here takes a login", scope: nil) : nil
+            ? challenge.answer("everything here takes a login", scope: scope) : nil
     }
 
     private func isInScope(_ action: Action, _ names: [String]) -> Bool {

@@ -94,7 +94,8 @@ package final class RegistryHandler: RequestHandler {
                 ?? .error(404, .unknown, "no such resource of the distribution API")
         }
         if case .catalog = route.resource {
-            if let refusal = gate.refusalOfStranger() { return refusal }
+            let scope = TokenScope.catalog.text
+            if let refusal = gate.refusalOfStranger(scope: scope) { return refusal }
             guard request.isRead else { return methodRefused() }
             return await Catalog(request, table, route, gate).answer()
         }

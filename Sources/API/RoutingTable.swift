@@ -110,23 +110,23 @@ package struct RoutingTable: Sendable {
         return rules.repository.flatMap { repositories[$0] }?.passesLoginsOn ?? false
     }
 
-    /// The hosted repositories that a listener's catalog is of, and what stands in front of their
-    /// names there.
-    func hosted(
+    /// What a listener's catalog is of, and what stands in front of the names there: the repository
+    /// that needs no name in front first, then the others by theirs, groups excepted.
+    func catalogued(
         listener: String, prefix: Substring?
-    ) -> [(repository: HostedRepository, prefix: String)] {
-        if let prefix { return named(prefix)?.hosted.map { ($0, "") } ?? [] }
+    ) -> [(repository: Repository, prefix: String)] {
+        if let prefix { return named(prefix).map { [($0, "")] } ?? [] }
         guard let rules = listeners[listener] else { return [] }
-        var found: [(repository: HostedRepository, prefix: String)] = []
-        if rules.ways.contains(where: { $0 == .root }), let root = rules.repository {
-            found = repositories[root]?.hosted.map { ($0, "") } ?? []
+        var found: [(repository: Repository, prefix: String)] = []
+        if rules.ways.contains(where: { $0 == .root }),
+            let root = rules.repository.flatMap({ repositories[$0] })
+        {
+            found.append((root, ""))
         }
         guard rules.ways.contains(where: { $0 == .path }) else { return found }
-        // What has a shorter name already is not listed by its long one, too.
-        let listed = Set(found.map(\.repository.name))
-        for (name, repository) in repositories.sorted(by: { $0.key < $1.key })
-        where !listed.contains(name) {
-            if case .hosted(let hosted) = repository { found.append((hosted, name + "/")) }
+        for (name, repository) in repositories.sorted(by: { $0.key < $1.key }) {
+            if case .group = repository { continue }
+            if found.first?.repository.name != name { found.append((repository, name + "/")) }
         }
         return found
     }

@@ -15,8 +15,9 @@ extension ContentIndex {
     /// Bytes of all lists that are kept of upstreams; the oldest go first.
     package static let keptReferrersBytesMax: Int64 = 64 << 20
 
-    /// Manifests linked in the repository whose subject is `subject`, behind `last`: at most `limit`,
-    /// and no more once their annotations have `bytesMax` bytes.
+    /// Manifests linked in the repository whose subject is `subject`, behind `last`.
+    ///
+    /// At most `limit`, and no more once their annotations have `bytesMax` bytes.
     package func referrers(
         repository: String, name: RepositoryName, subject: Digest, artifactType: String? = nil,
         after last: Digest? = nil, limit: Int, bytesMax: Int = .max

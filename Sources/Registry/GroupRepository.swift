@@ -50,6 +50,20 @@ package final class GroupRepository: Sendable {
         throw failure
     }
 
+    /// Whether a repository of this name is one of the members.
+    package func isOver(_ name: String) -> Bool {
+        hosted.contains { $0.name == name } || members.contains { $0.name == name }
+    }
+
+    /// Names that any member shows, after `last`, in their order.
+    func names(after last: String, limit: Int) async -> [String] {
+        var names: Set<String> = []
+        for hosted in hosted { names.formUnion(await hosted.names(after: last, limit: limit)) }
+        for member in members { names.formUnion(await member.names(after: last, limit: limit)) }
+        let sorted = names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return Array(sorted.prefix(limit))
+    }
+
     /// The manifest of a tag or digest.
     package func manifest(
         _ name: RepositoryName, _ reference: Reference

@@ -163,6 +163,23 @@ package final class ProxyRepository: Sendable {
         }
     }
 
+    /// Names of which tags are known, after `last`, in their order; none where what is known
+    /// depends on somebody's login.
+    func names(after last: String, limit: Int) async -> [String] {
+        guard logins == nil else { return [] }
+        return await content.workers.run { [self] in
+            var (names, start): ([String], String) = ([], last)
+            while names.count < limit {
+                let page = try? content.index.knownNames(
+                    repository: scope.key, after: start, limit: limit)
+                guard let page, let end = page.last else { break }
+                names += page.filter { RepositoryName(parsing: $0).map(allows) ?? false }
+                start = end
+            }
+            return Array(names.prefix(limit))
+        }
+    }
+
     /// All tags of a name.
     package func tags(
         _ name: RepositoryName, within bound: Duration = ProxyPolicy.answerBound

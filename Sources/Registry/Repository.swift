@@ -106,12 +106,12 @@ package enum Repository: Sendable {
         }
     }
 
-    /// The hosted repositories it is, or that are its members.
-    package var hosted: [HostedRepository] {
+    /// Names of which something can be pulled without asking anybody, after `last`, in their order.
+    package func names(after last: String, limit: Int) async -> [String] {
         switch self {
-        case .hosted(let hosted): [hosted]
-        case .proxy: []
-        case .group(let group): group.hosted
+        case .hosted(let hosted): await hosted.names(after: last, limit: limit)
+        case .proxy(let proxy): await proxy.names(after: last, limit: limit)
+        case .group(let group): await group.names(after: last, limit: limit)
         }
     }
 

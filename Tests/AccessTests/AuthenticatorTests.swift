@@ -158,10 +158,17 @@ import Testing
 
     @Test(arguments: [
         "a", "repository:a", "repository::pull", "repository:a:", "catalog:*:*",
-        "registry:catalog:*", "repository:a b:pull", "repository:a:fly",
+        "registry:catalog:pull", "repository:a b:pull", "repository:a:fly",
     ])
     func whatIsNoScopeOfARepositoryIsLeftOut(text: String) {
         #expect(TokenScope(parsing: text) == nil)
+    }
+
+    @Test func theCatalogHasAScopeOfItsOwn() throws {
+        let scope = try #require(TokenScope(parsing: "registry:catalog:*"))
+        #expect(scope.kind == .catalog && scope.text == "registry:catalog:*")
+        #expect(!scope.covers(.pull, ofAnyOf: ["catalog", "registry"]))
+        #expect(TokenScope(parsing: "repository:catalog:*") != scope)
     }
 
     @Test func scopesCoverWhatTheySay() throws {

@@ -66,20 +66,6 @@ struct E81_HostedRulesTests {
         #expect(try scene.push("a", blob: Array(Self.bytes[..<1000])).status == 201)
     }
 
-    @Test(arguments: HostedScene.bases)
-    func whatWasPushedIsInTheCatalog(base: String) throws {
-        let scene = try HostedScene(base: base)
-        for name in ["b", "a/x", "c"] { try scene.push(name, blob: [1]) }
-        let all = try scene.get("/v2/_catalog")
-        #expect(all.text == "{\"repositories\":[\"a/x\",\"b\",\"c\"]}")
-        let page = try scene.get("/v2/_catalog?n=2")
-        #expect(page.text == "{\"repositories\":[\"a/x\",\"b\"]}")
-        #expect(page["Link"]?.contains("last=b") == true)
-        let rest = try scene.get("/v2/_catalog?n=2&last=b")
-        #expect(rest.text == "{\"repositories\":[\"c\"]}")
-        #expect(rest["Link"] == nil)
-    }
-
     // DUR-7: what is hosted is never evicted, and pulls of others go on beside it.
     @Test
     func whatIsHostedStaysWhenTheDiskIsFull() throws {
