@@ -27,18 +27,21 @@ extension ContentIndex {
         case blobsGone([Digest])
     }
 
-    /// Lets a hosted repository show `digests` under `name` and holds them from now on.
+    /// Lets a hosted repository show `digests` under `name` and holds them from now on; false, and
+    /// nothing of it is done, if one is not stored (any more).
     package func host(
         repository: String, name: RepositoryName, _ digests: [Digest]
-    ) async throws(IndexError) {
+    ) async throws(IndexError) -> Bool {
         let (journal, time) = (self.journal, clock.wallSeconds)
-        try await writeDurably { connection throws(IndexError) in
+        return try await writeDurably { connection throws(IndexError) in
+            for digest in digests where try connection.blobState(digest) == nil { return false }
             journal.append([.link(repository: repository, name: name.text, digests)])
             let id = try connection.repository(repository, name)
             for digest in digests {
                 try connection.link(digest, id)
                 try connection.host(digest, id, at: time)
             }
+            return true
         }
     }
 

@@ -102,11 +102,12 @@ extension HostedRepository {
 
     private func link(_ digest: Digest, _ name: RepositoryName) async throws(PushError) {
         guard await content.open(digest) != nil else { throw .notFound }
+        var isHeld = false
         try await record(rows: 3) { [scope] index throws(IndexError) in
-            try await index.host(repository: scope.key, name: name, [digest])
+            isHeld = try await index.host(repository: scope.key, name: name, [digest])
         }
         // Evicted in between: nobody was told yet that it is here.
-        guard content.isStored(digest) else { throw .unavailable("it was evicted just now") }
+        guard isHeld else { throw .unavailable("it was evicted just now") }
     }
 
     /// Whether `name` shows the blob, for a mount from it.

@@ -12,12 +12,12 @@ final class DockerProcess: PushClient, Sendable {
     private let cli: String
 
     /// Why it cannot run here; nil if it might.
-    static func obstacle() -> String? {
+    static let obstacle: String? = {
         guard geteuid() == 0 else { return "dockerd has to be root" }
         guard (try? requireTool("dockerd")) != nil else { return "dockerd is not installed" }
         let unshare = try? Command.run("unshare", ["-m", "mount", "--make-rprivate", "/"])
         return unshare?.code == 0 ? nil : "mounts cannot be made here"
-    }
+    }()
 
     init(_ site: PushSite) throws {
         home = try TemporaryDirectory()

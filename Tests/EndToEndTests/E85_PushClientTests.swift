@@ -44,7 +44,8 @@ struct E85_PushClientTests {
         try journey(ContainersPusher(podman: true), PushSite(), "pm")
     }
 
-    @Test func buildahPushes() throws {
+    @Test(.enabled(if: (try? requireTool("buildah")) != nil, "buildah is not installed"))
+    func buildahPushes() throws {
         try journey(ContainersPusher(podman: false), PushSite(), "bl")
     }
 
@@ -53,7 +54,7 @@ struct E85_PushClientTests {
         try journey(ContainerdPusher(site), site, "ct")
     }
 
-    @Test(.enabled(if: DockerProcess.obstacle() == nil, "dockerd cannot run here"))
+    @Test(.enabled(if: DockerProcess.obstacle == nil, "\(DockerProcess.obstacle ?? "")"))
     func dockerPushes() throws {
         let site = try PushSite()
         let docker: DockerProcess

@@ -230,12 +230,22 @@ final class SoakClient {
     }
 
     /// An image of a blob whose lease is about to end: there, or not there, but never in between.
+    ///
+    /// What a client is told at the beginning of a push holds until its end.
     private func useLoose() throws {
         let now = site.watch.elapsed
         let old = loose.firstIndex { now - $0.since > SoakSite.lease - .seconds(2) }
         guard let place = old else { return }
         let blob = loose.remove(at: place)
-        try pushImage(blob.name, tag(), [fresh(100), blob.content])
+        guard let asked = provide(blob.name, blob.content) else { return }
+        Monitor(()).wait(.milliseconds(draw(2500))) { _ in false }
+        let config = fresh(100)
+        guard provide(blob.name, config) != nil else { return }
+        let manifest = HostedScene.manifest([config.bytes, blob.content.bytes])
+        let image = Image(
+            manifest: manifest, blobs: [config, blob.content],
+            digest: MessageDigest.of(manifest))
+        try put(image, blob.name, tag(), provided: asked)
     }
 
     private func abandon(_ name: String) {

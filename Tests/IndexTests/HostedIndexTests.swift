@@ -24,7 +24,7 @@ struct HostedIndexTests {
         _ fixture: IndexFixture, _ number: Int, _ children: [Int], _ tag: String, at stamp: Int64
     ) async throws {
         for each in children + [number] { try await fixture.blob(each, at: stamp) }
-        try await fixture.index.host(
+        _ = try await fixture.index.host(
             repository: Self.key, name: Self.app, children.map { IndexFixture.digest($0) })
         let outcome = try await fixture.index.push(
             manifest: record(number, children), repository: Self.key, name: Self.app,
@@ -69,9 +69,9 @@ struct HostedIndexTests {
         try await push(fixture, 1, [2], "v1", at: 1)
         try await fixture.blob(5, at: 1)
         let index = fixture.index
-        try await index.host(
+        _ = try await index.host(
             repository: Self.key, name: Self.app, [IndexFixture.digest(5)])
-        try await index.host(
+        _ = try await index.host(
             repository: Self.key, name: Self.other, [IndexFixture.digest(2)])
         func collect(before time: Int64) async throws -> Int {
             var (last, count): (Int64, Int) = (-1, 0)
@@ -97,10 +97,10 @@ struct HostedIndexTests {
         let fixture = try IndexFixture()
         for each in 1...3 { try await fixture.blob(each, at: 1) }
         let index = fixture.index
-        try await index.host(
+        _ = try await index.host(
             repository: Self.key, name: Self.app, [IndexFixture.digest(2)])
         // 3 is stored, and shown under another name only.
-        try await index.host(
+        _ = try await index.host(
             repository: Self.key, name: Self.other, [IndexFixture.digest(3)])
         let outcome = try await index.push(
             manifest: record(1, [2, 3]),
@@ -113,11 +113,22 @@ struct HostedIndexTests {
             try !index.isLinked(repository: Self.key, name: Self.app, IndexFixture.digest(1)))
     }
 
+    @Test func whatHasGone_isNotHosted() async throws {
+        let fixture = try IndexFixture()
+        try await fixture.blob(1, at: 1)
+        let digests = [1, 2].map { IndexFixture.digest($0) }
+        let index = fixture.index
+        #expect(try await !index.host(repository: Self.key, name: Self.app, digests))
+        #expect(try !index.isLinked(repository: Self.key, name: Self.app, digests[0]))
+        #expect(try !index.owns(repository: Self.key, name: Self.app))
+        #expect(try await index.host(repository: Self.key, name: Self.app, [digests[0]]))
+    }
+
     @Test func whatSomebodyCountsOn_isNotCollected() async throws {
         let fixture = try IndexFixture()
         for each in 1...2 { try await fixture.blob(each, at: 1) }
         let index = fixture.index
-        try await index.host(
+        _ = try await index.host(
             repository: Self.key, name: Self.app, (1...2).map { IndexFixture.digest($0) })
         let found = try await index.collect(
             after: -1, linkedBefore: fixture.clock.wallSeconds + 1
