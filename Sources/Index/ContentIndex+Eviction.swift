@@ -129,6 +129,8 @@ private struct Eviction {
 
     /// What goes with `root`: stored objects that no stored manifest outside of them names, and
     /// names of objects that are not stored at all.
+    ///
+    /// What is hosted keeps its names, stored or lost: it may be pushed again.
     private mutating func image(
         of root: Digest
     ) throws(IndexError) -> (stored: [Digest], unstored: [Digest]) {

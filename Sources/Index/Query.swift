@@ -222,8 +222,9 @@ enum Query: Int, CaseIterable {
         case .deleteChildren: "DELETE FROM child WHERE manifest = ?1"
         case .storedChildren:
             """
-            SELECT c.child, b.disk, b.held FROM child c LEFT JOIN blob b ON b.digest = c.child
-            WHERE c.manifest = ?1
+            SELECT c.child, b.disk,
+                ifnull(b.held, EXISTS(SELECT 1 FROM hosted WHERE digest = c.child))
+            FROM child c LEFT JOIN blob b ON b.digest = c.child WHERE c.manifest = ?1
             """
         case .parents: "SELECT manifest FROM child WHERE child = ?1"
         case .insertRepository:

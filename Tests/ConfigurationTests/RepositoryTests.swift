@@ -102,6 +102,10 @@ import Testing
             type = "group"
             members = ["mine"]
             push_to = "mine"
+            [repositories.outer]
+            type = "group"
+            members = ["all"]
+            push_to = "mine"
             """)
         let hosted = configuration.repository(named: "mine")?.hosted
         #expect(hosted?.tags == .immutableExceptLatest)
@@ -111,6 +115,7 @@ import Testing
         #expect(hosted?.keep?.newerThan == .seconds(90 * 86_400))
         #expect(configuration.repository(named: "all")?.group?.pushTo == "mine")
         #expect(configuration.hosted(below: "all") == ["mine"])
+        #expect(configuration.repository(named: "outer")?.group?.pushTo == "mine")
     }
 
     @Test(arguments: [

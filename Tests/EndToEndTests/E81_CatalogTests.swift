@@ -80,4 +80,42 @@ struct E81_CatalogTests {
         #expect(answer.status == 401)
         #expect(answer["WWW-Authenticate"]?.contains("scope=\"registry:catalog:*\"") == true)
     }
+
+    // Tags in ASCII order, `last` exclusive and not needed to exist, no Link without another page.
+    @Test(arguments: HostedScene.bases)
+    func tagsComeInPages(base: String) throws {
+        let scene = try HostedScene(base: base)
+        let manifest = try scene.pushImage("a", "v1", seed: 20)
+        for tag in ["B", "_x", "a", "b", "1.0"] {
+            #expect(try scene.push("a", manifest: manifest, as: tag).status == 201)
+        }
+        func list(_ query: String) throws -> (tags: [String], link: String?) {
+            let answer = try scene.get(scene.target("a", "tags/list\(query)"))
+            guard answer.status == 200 else { throw TestFailure("\(answer)") }
+            let text = answer.text.split(separator: "[").last?.prefix { $0 != "]" } ?? ""
+            let tags = text.split(separator: ",").map { String($0.dropFirst().dropLast()) }
+            return (tags, answer["Link"])
+        }
+        let all = ["1.0", "B", "_x", "a", "b", "v1"]
+        #expect(try list("") == (all, nil))
+        #expect(try list("?n=6") == (all, nil))
+        #expect(try list("?n=0") == ([], nil))
+        #expect(try list("?last=_x") == (["a", "b", "v1"], nil))
+        #expect(try list("?last=C&n=1").tags == ["_x"])
+        #expect(try list("?last=zzz&n=1") == ([], nil))
+        let first = try list("?n=4")
+        #expect(first.tags == Array(all[..<4]))
+        let next = try #require(first.link?.dropFirst().prefix { $0 != ">" })
+        #expect(first.link == "<\(next)>; rel=\"next\"")
+        #expect(try scene.get(String(next)).text.contains("[\"b\",\"v1\"]"))
+        for bad in ["?n=x", "?n=-1", "?n="] {
+            #expect(try scene.get(scene.target("a", "tags/list\(bad)")).status == 400)
+        }
+        // Without a tag left there is an empty list, without anything left no such name.
+        let digest = MessageDigest.of(manifest)
+        let whole = scene.target("a", "manifests/\(digest)")
+        #expect(try scene.request("DELETE", whole).status == 202)
+        #expect(try list("") == ([], nil))
+        #expect(try scene.get(scene.target("nobody", "tags/list")).status == 404)
+    }
 }

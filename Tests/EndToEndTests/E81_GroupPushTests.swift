@@ -91,4 +91,15 @@ struct E81_GroupPushTests {
         #expect(tags.text == "{\"name\":\"library/a\",\"tags\":[\"v1\"]}")
         #expect(scene.upstream.requests.isEmpty)
     }
+
+    // A group of groups takes pushes for a hosted repository at any depth.
+    @Test func groupsOfGroupsTakePushes() throws {
+        let scene = try HostedScene(base: "/v2/outer/")
+        let manifest = try scene.pushImage("app/a", "v1", seed: 15)
+        for base in ["/v2/outer/", "/v2/", "/v2/releases/"] {
+            let answer = try scene.get("\(base)app/a/manifests/v1")
+            #expect(answer.body == manifest, "\(base)")
+        }
+        #expect(try scene.request("HEAD", scene.target("app/b", "manifests/v1")).status == 404)
+    }
 }

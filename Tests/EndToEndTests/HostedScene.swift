@@ -59,6 +59,12 @@ final class HostedScene {
                 members = ["up.example.org", "releases"]
                 push_to = "releases"
                 """,
+                """
+                [repositories.outer]
+                type = "group"
+                members = ["all"]
+                push_to = "releases"
+                """,
                 DaemonConfiguration.proxy("up.example.org", upstream),
             ], cache: cache, listeners: ["repository = \"all\""])
         daemon = try DaemonProcess(configuration, home: home)

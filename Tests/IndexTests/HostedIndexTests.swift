@@ -48,6 +48,21 @@ struct HostedIndexTests {
         #expect(try await fixture.evict(bytes: .max, among: [1, 2, 3]) == [])
     }
 
+    // A hosted blob whose file is lost, named by an image that is evicted.
+    @Test func whatIsHostedAndLost_keepsItsName() async throws {
+        let fixture = try IndexFixture()
+        try await push(fixture, 1, [2], "v1", at: 1)
+        try await fixture.index.forget(IndexFixture.digest(2))
+        try await fixture.image(10, [2, 11], at: 2)
+        let gone = try await fixture.evict(bytes: .max, among: [1, 2, 10, 11])
+        #expect(gone == [10])
+        #expect(
+            try fixture.index.isLinked(
+                repository: Self.key, name: Self.app, IndexFixture.digest(2)))
+        try await fixture.blob(2, at: 3)
+        #expect(try await fixture.evict(bytes: .max, among: [1, 2]) == [])
+    }
+
     @Test func whatIsDeleted_mayGo() async throws {
         let fixture = try IndexFixture()
         try await push(fixture, 1, [2], "v1", at: 1)

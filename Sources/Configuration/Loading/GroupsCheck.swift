@@ -34,10 +34,20 @@ struct GroupsCheck {
                 "unknown-member",
                 "push_to of `\(name)` names `\(Quoted.of(target))`, which is no repository",
                 at: place, label: near.map { "did you mean `\($0)`?" })
-        } else if !group.members.contains(target) {
+        } else if !isFound(target, in: group, depth: 0) {
             problems.error(
                 "conflict", "push_to of `\(name)` names `\(target)`, which is no member of it",
                 at: place, help: "what is pushed could not be pulled: add it to members")
+        }
+    }
+
+    /// Whether a repository is a member of a group, or of a group within it.
+    private func isFound(_ name: String, in group: GroupConfiguration, depth: Int) -> Bool {
+        guard depth <= Self.depthMax else { return false }
+        return group.members.contains { member in
+            if member == name { return true }
+            let inner = repositories.first { $0.name == member }?.group
+            return inner.map { isFound(name, in: $0, depth: depth + 1) } ?? false
         }
     }
 
