@@ -50,6 +50,17 @@ struct Harness {
         }
     }
 
+    /// The same for what only commands send.
+    func send(_ call: RegistryCall) async throws(UpstreamError) -> UpstreamResponse {
+        try await onLoop { [upstream] in
+            do throws(UpstreamError) {
+                return .success(try await upstream.send(call))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
     private func onLoop<Value: Sendable>(
         _ body: @escaping @Sendable () async -> Result<Value, UpstreamError>
     ) async throws(UpstreamError) -> Value {

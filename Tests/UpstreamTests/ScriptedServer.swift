@@ -10,6 +10,8 @@ struct SeenRequest: Sendable {
     var fields: [String: String]
     /// Which connection it came on, counted from 1.
     var connection: Int
+    /// Its body; empty where the target says `early`, which is answered before the body is read.
+    var body: [UInt8] = []
 
     subscript(name: String) -> String? { fields[name] }
 }
@@ -192,13 +194,26 @@ final class ScriptedServer: @unchecked Sendable {
             for start in input.indices.dropLast(3) where Array(input[start..<start + 4]) == end {
                 let head = String(decoding: input[..<start], as: UTF8.self)
                 input.removeFirst(start + 4)
-                return Self.parse(head, number)
+                guard var request = Self.parse(head, number) else { return nil }
+                let length = request["content-length"].flatMap { Int($0) } ?? 0
+                guard !request.target.contains("early") else { return request }
+                while input.count < length {
+                    guard receive(fd, &input) else { return nil }
+                }
+                request.body = Array(input[..<length])
+                input.removeFirst(length)
+                return request
             }
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            let count = recv(fd, &buffer, buffer.count, 0)
-            guard count > 0 else { return nil }
-            input += buffer[..<count]
+            guard receive(fd, &input) else { return nil }
         }
+    }
+
+    private func receive(_ fd: Int32, _ input: inout [UInt8]) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let count = recv(fd, &buffer, buffer.count, 0)
+        guard count > 0 else { return false }
+        input += buffer[..<count]
+        return true
     }
 
     private static func parse(_ head: String, _ number: Int) -> SeenRequest? {
