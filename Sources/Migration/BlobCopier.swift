@@ -11,40 +11,48 @@ struct BlobCopier: Sendable {
     let pacer: Pacer
     let scoreboard: Scoreboard
 
-    func copy(
-        _ blob: Descriptor, from source: RemoteRegistry, _ name: RepositoryName,
-        to target: RepositoryName
-    ) async throws(CopyFailure) {
+    /// Brings a blob of an image.
+    func copy(_ blob: Descriptor, of item: ImageItem) async throws(CopyFailure) {
+        let target = item.target
         if await ledger.isKnown(blob.digest, in: target) { return }
         try await ledger.alone(with: blob.digest) { () throws(CopyFailure) in
             try await transfers.pass { () throws(CopyFailure) in
                 try await pacer.attempt { () throws(CopyFailure) in
-                    try await bring(blob, from: source, name, to: target)
+                    try await bring(blob, of: item)
                 }
             }
             await ledger.note(blob.digest, in: target)
         }
     }
 
-    private func bring(
-        _ blob: Descriptor, from source: RemoteRegistry, _ name: RepositoryName,
-        to target: RepositoryName
-    ) async throws(CopyFailure) {
+    private func bring(_ blob: Descriptor, of item: ImageItem) async throws(CopyFailure) {
+        let target = item.target
         if await ledger.isKnown(blob.digest, in: target) { return }
         if try await destination.hasBlob(target, blob.digest) { return }
-        let origin = await ledger.origin(of: blob.digest, besides: target)
+        let origin = await origin(of: blob, item)
         switch try await destination.open(target, blob.digest, mountingFrom: origin) {
         case .mounted: scoreboard.mounted()
         case .upload(let location):
             if origin != nil { await ledger.forget(origin: blob.digest) }
-            try await stream(blob, from: source, name, to: target, location)
+            try await stream(blob, of: item, to: location)
         }
     }
 
+    /// A name of the destination that has it: of an image that is copied within one registry, its
+    /// own.
+    private func origin(
+        of blob: Descriptor, _ item: ImageItem
+    ) async -> RepositoryName? {
+        let isWithin =
+            item.source.address.base == destination.address.base && item.name != item.target
+        return isWithin
+            ? item.name : await ledger.origin(of: blob.digest, besides: item.target)
+    }
+
     private func stream(
-        _ blob: Descriptor, from source: RemoteRegistry, _ name: RepositoryName,
-        to target: RepositoryName, _ location: String
+        _ blob: Descriptor, of item: ImageItem, to location: String
     ) async throws(CopyFailure) {
+        let (source, name) = (item.source, item.name)
         let what = "blob \(blob.digest)"
         let response = try await source.send(UpstreamRequest(.get, .blob(name, blob.digest)), what)
         guard response.status == 200 else {
@@ -57,14 +65,16 @@ struct BlobCopier: Sendable {
                 .content("it has \(response.contentLength ?? 0) bytes, not \(blob.size)"))
         }
         let (client, etag) = (source.client, response.etag)
-        let body = VerifyingBody(blob, from: response.body, client.loop, scoreboard) {
+        scoreboard.expect(blob.size, of: item)
+        let sent: @Sendable (Int) -> Void = { [scoreboard] in scoreboard.moved($0, of: item) }
+        let body = VerifyingBody(blob, from: response.body, client.loop, sent: sent) {
             (offset) async throws(UpstreamError) in
             try await client.send(
                 UpstreamRequest(
                     .get, .blob(name, blob.digest), offset: offset, ifRange: etag))
         }
         do throws(CopyFailure) {
-            try await destination.upload(body, blob, to: location, of: target)
+            try await destination.upload(body, blob, to: location, of: item.target)
         } catch {
             body.cancel()
             // The destination only sees that its request broke off.

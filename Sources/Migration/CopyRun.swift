@@ -6,6 +6,9 @@ struct CopyRun: Sendable {
     /// Failures in a row that say that a registry is gone, until it is believed.
     private static let outagesMax = 12
 
+    private static let interrupted =
+        "interrupted: run the same command again, it goes on where it was\n"
+
     let job: CopyJob
     let loop: EventLoop
     let output: CopyOutput
@@ -40,7 +43,9 @@ struct CopyRun: Sendable {
             return report(journal)
         } catch {
             await screen.end()
-            return error.isInterruption || Task.isCancelled ? .interrupted : .failed(error)
+            guard error.isInterruption || Task.isCancelled else { return .failed(error) }
+            output.error(Self.interrupted)
+            return .interrupted
         }
     }
 
@@ -76,9 +81,17 @@ struct CopyRun: Sendable {
         for (label, failure) in sample.failures {
             output.output("failed: \(label)\n  why:  \(failure)\n  fix:  \(failure.fix)\n")
         }
+        if case .nexus = job.what { output.error(Self.configuration(items)) }
         output.error(
             "\(items.count) images would be copied, \(sample.failed) cannot be listed\n")
         return sample.failed > 0 ? .someFailed : .done
+    }
+
+    /// What the destination's configuration has to have for them.
+    private static func configuration(_ items: [ImageItem]) -> String {
+        let names = Set(items.compactMap { $0.target.components.first }).sorted()
+        return names.map { "# config.toml:\n[repositories.\($0)]\ntype = \"hosted\"\n\n" }
+            .joined()
     }
 
     // MARK: - Copying
@@ -94,10 +107,12 @@ struct CopyRun: Sendable {
         await withTaskGroup { group in
             for _ in 0..<max(1, job.access.jobs) {
                 group.addTask {
-                    while !Task.isCancelled, !isHopeless, let (number, item) = queue.next() {
-                        scoreboard.began(number, item)
+                    while !Task.isCancelled, !isHopeless, let (number, next) = queue.next() {
+                        var item = next
+                        item.number = number
+                        scoreboard.began(item)
                         await copy(item, work)
-                        scoreboard.ended(number)
+                        scoreboard.ended(item)
                     }
                 }
             }
@@ -146,7 +161,7 @@ struct CopyRun: Sendable {
         if !job.isSingle { output.output(report.table) }
         output.error(report.summary + "\n")
         if isCut {
-            output.error("interrupted: run the same command again, it goes on where it was\n")
+            output.error(Self.interrupted)
             return .interrupted
         }
         if sample.outagesInRow >= Self.outagesMax, let last = sample.failures.last {

@@ -162,7 +162,7 @@ struct ImageCopier: Sendable {
             try await destination.put(document, target, as: tag)
         }
         walk.didPush = true
-        scoreboard.moved(document.bytes.count)
+        scoreboard.moved(document.bytes.count, of: walk.item)
         if !isListed, let subject = document.manifest.subject {
             try await listByTag(document, subject, target)
         }
@@ -186,8 +186,7 @@ struct ImageCopier: Sendable {
             for child in children {
                 group.addTask {
                     do throws(CopyFailure) {
-                        try await blobs.copy(
-                            child, from: item.source, item.name, to: item.target)
+                        try await blobs.copy(child, of: item)
                         return nil
                     } catch {
                         // Layers that lie elsewhere by right need not be in a registry.

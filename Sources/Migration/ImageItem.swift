@@ -9,6 +9,8 @@ struct ImageItem: Sendable {
     let targetReference: Reference
     /// Whether all tags of the name are copied.
     var isOfWholeName = false
+    /// Which one it is of this run's.
+    var number = 0
 
     /// As reports name it.
     var label: String {

@@ -58,7 +58,7 @@ struct ProgressView {
 
     private mutating func drawn(_ sample: Scoreboard.Sample, at now: Instant) -> String {
         var lines = [head(sample, at: now)]
-        lines += sample.active.prefix(Self.activeMax).map { " \($0.label)" }
+        lines += sample.active.prefix(Self.activeMax).map { active($0) }
         if sample.active.count > Self.activeMax {
             lines.append(" and \(sample.active.count - Self.activeMax) more")
         }
@@ -67,15 +67,27 @@ struct ProgressView {
         return erased + lines.map { String($0.prefix(max(20, columns - 1))) + "\n" }.joined()
     }
 
+    /// An image's line: its bar once it is known that something of it is to be sent.
+    private func active(_ image: Scoreboard.Active) -> String {
+        guard image.expected > 0 else { return " \(image.label)" }
+        // Manifests are sent besides.
+        let sent = min(image.sent, image.expected)
+        let share = Double(sent) / Double(image.expected)
+        let numbers = "\(Quantity.size(sent))/\(Quantity.size(image.expected))"
+        let end = "  \(Self.bar(share, width: Self.barWidth / 2))  \(numbers)"
+        return " \(image.label.prefix(max(10, columns - 2 - end.count)))\(end)"
+    }
+
+    private static func bar(_ share: Double, width: Int) -> String {
+        let filled = Int(share * Double(width))
+        return String(repeating: "█", count: filled)
+            + String(repeating: "░", count: width - filled)
+    }
+
     private func head(_ sample: Scoreboard.Sample, at now: Instant) -> String {
         if let listing = sample.listing { return "listing \(listing)" }
         let share = sample.total > 0 ? Double(sample.done) / Double(sample.total) : 0
-        let filled = Int(share * Double(Self.barWidth))
-        let bar =
-            style == .lines
-            ? ""
-            : String(repeating: "█", count: filled)
-                + String(repeating: "░", count: Self.barWidth - filled) + "  "
+        let bar = style == .lines ? "" : Self.bar(share, width: Self.barWidth) + "  "
         var text = "\(bar)\(sample.done)/\(sample.total) images"
         text += "  \(Quantity.size(sample.bytes))  \(Quantity.size(rate))/s"
         if sample.failed > 0 { text += "  \(sample.failed) failed" }

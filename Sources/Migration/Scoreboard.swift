@@ -14,6 +14,14 @@ final class Scoreboard: Sendable {
         var failed = 0
     }
 
+    /// An image under way: what was sent of it, of what is known to be sent.
+    struct Active: Sendable {
+        let number: Int
+        let label: String
+        var sent: Int64 = 0
+        var expected: Int64 = 0
+    }
+
     struct Sample: Sendable {
         var total = 0
         var rows: [String: Row] = [:]
@@ -23,7 +31,7 @@ final class Scoreboard: Sendable {
         var mounts = 0
         var retries = 0
         /// Images under way, oldest first.
-        var active: [(number: Int, label: String)] = []
+        var active: [Active] = []
         var limits: [Side: Instant] = [:]
         /// What is being listed, and how many images were found.
         var listing: String?
@@ -44,12 +52,28 @@ final class Scoreboard: Sendable {
 
     func expect(_ count: Int) { state.withLock { $0.total += count } }
 
-    func began(_ number: Int, _ item: ImageItem) {
-        state.withLock { $0.active.append((number, item.label)) }
+    func began(_ item: ImageItem) {
+        state.withLock { $0.active.append(Active(number: item.number, label: item.label)) }
     }
 
-    func ended(_ number: Int) {
-        state.withLock { $0.active.removeAll { $0.number == number } }
+    func ended(_ item: ImageItem) {
+        state.withLock { $0.active.removeAll { $0.number == item.number } }
+    }
+
+    /// So many bytes of an image have to be sent.
+    func expect(_ bytes: Int64, of item: ImageItem) {
+        update(item) { active in
+            let (sum, overflow) = active.expected.addingReportingOverflow(bytes)
+            active.expected = overflow ? .max : sum
+        }
+    }
+
+    private func update(_ item: ImageItem, _ body: (inout Active) -> Void) {
+        state.withLock { sample in
+            guard let index = sample.active.firstIndex(where: { $0.number == item.number })
+            else { return }
+            body(&sample.active[index])
+        }
     }
 
     func copied(_ item: ImageItem) {
@@ -79,7 +103,10 @@ final class Scoreboard: Sendable {
         }
     }
 
-    func moved(_ bytes: Int) { state.withLock { $0.bytes += Int64(bytes) } }
+    func moved(_ bytes: Int, of item: ImageItem) {
+        state.withLock { $0.bytes += Int64(bytes) }
+        update(item) { $0.sent += Int64(bytes) }
+    }
 
     func mounted() { state.withLock { $0.mounts += 1 } }
 

@@ -17,7 +17,7 @@ actor VerifyingBody: UpstreamBody {
     private let loop: EventLoop
     private let descriptor: Descriptor
     private let reopen: Reopen
-    private let scoreboard: Scoreboard
+    private let sent: @Sendable (Int) -> Void
     private var body: any UpstreamBody
     private var hash: StreamingHash
     private var received: Int64 = 0
@@ -31,12 +31,12 @@ actor VerifyingBody: UpstreamBody {
 
     init(
         _ descriptor: Descriptor, from body: any UpstreamBody, _ loop: EventLoop,
-        _ scoreboard: Scoreboard, reopen: @escaping Reopen
+        sent: @escaping @Sendable (Int) -> Void, reopen: @escaping Reopen
     ) {
         self.descriptor = descriptor
         self.body = body
         self.loop = loop
-        self.scoreboard = scoreboard
+        self.sent = sent
         self.reopen = reopen
         hash = StreamingHash(descriptor.digest.algorithm)
     }
@@ -59,11 +59,11 @@ actor VerifyingBody: UpstreamBody {
                 continue
             }
             held = chunk
-            scoreboard.moved(ready.count)
+            sent(ready.count)
             return ready
         }
         defer { held = nil }
-        if let held { scoreboard.moved(held.count) }
+        if let held { sent(held.count) }
         return held
     }
 

@@ -158,6 +158,51 @@ struct E86_MigrationTests {
         #expect(!resumed.isEmpty, "the rest is asked for")
     }
 
+    /// What the issue asks of skopeo: every image by itself, with the same digest.
+    @Test func skopeoMovesThemToo() throws {
+        let scene = try MoveScene(images: isLongRun ? 200 : 7)
+        let policy = try scene.files.write(
+            "policy.json", #"{"default":[{"type":"insecureAcceptAnything"}]}"#)
+        for (name, tags) in scene.tags {
+            // skopeo 1.9 drops the types of artifacts from an index, and with them its digest.
+            for tag in tags where !tag.hasPrefix("sha256-") {
+                try Command.succeed(
+                    "skopeo",
+                    [
+                        "--policy", policy, "copy", "--all", "--preserve-digests",
+                        "--src-tls-verify=false", "--dest-tls-verify=false", "--dest-creds",
+                        "\(HostedScene.user):\(HostedScene.password)",
+                        "docker://\(scene.old.address)/\(name):\(tag)",
+                        "docker://\(scene.new.address)/releases/\(name):\(tag)",
+                    ])
+            }
+        }
+        #expect(try scene.differences { !$0.hasPrefix("sha256-") }.isEmpty)
+        // What is left for us are the lists of referrers.
+        let output = try scene.run(scene.arguments)
+        #expect(output.code == 0, "\(output)")
+        #expect(try scene.differences().isEmpty)
+    }
+
+    // TLS-1, TLS-2
+    @Test func anAuthorityOfOnesOwnIsTrustedIfItIsNamed() throws {
+        let authority = try TestAuthority()
+        let old = try LoginScene(tls: authority)
+        let scene = try MoveScene(images: 0)
+        let copy = [
+            "copy", "--dest-login", scene.files.file("login"),
+            "https://\(old.daemon.address)/docker.io/library/a:latest",
+            "\(scene.new.address)/releases/a:latest",
+        ]
+        let refused = try scene.run(copy)
+        #expect(refused.code == 69, "\(refused)")
+        #expect(refused.stderr.contains("--ca FILE"))
+        let output = try scene.run(copy + ["--ca", authority.certificate])
+        #expect(output.code == 0, "\(output)")
+        let answer = try scene.new.get("/v2/releases/a/manifests/latest")
+        #expect(answer["Docker-Content-Digest"] == old.image.index.digest)
+    }
+
     @Test func oneImageIsCopiedUnderAnotherName() throws {
         let scene = try MoveScene(images: 1)
         let copy = ["copy", "--dest-login", scene.files.file("login")]
@@ -171,6 +216,10 @@ struct E86_MigrationTests {
         let byDigest = "\(scene.old.address)/team0/app0@\(digest)"
         #expect(try scene.run(copy + [byDigest, "\(target):2"]).code == 0)
         #expect(try scene.new.get("/v2/releases/x/manifests/2").body == whole.body)
+        // Without a repository in front it goes through the group.
+        let group = "\(scene.new.address)/team/app:3"
+        #expect(try scene.run(copy + [source, group]).code == 0)
+        #expect(try scene.new.get("/v2/releases/team/app/manifests/3").body == whole.body)
         let missing = try scene.run(copy + ["\(scene.old.address)/team0/app0:no", target])
         #expect(missing.code == 1)
         #expect(missing.stderr.contains("404"))

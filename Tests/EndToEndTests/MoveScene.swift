@@ -39,11 +39,13 @@ final class MoveScene {
             try DaemonProcess.binary(), arguments, environment: ["HOME": files.path])
     }
 
-    /// What is not the same in the new registry as in the old one, whole images with all they need.
-    func differences() throws -> [String] {
+    /// What is not the same in the new registry as in the old one, whole images with all they need;
+    /// of the tags that are wanted.
+    func differences(of isWanted: (String) -> Bool = { _ in true }) throws -> [String] {
         var found: [String] = []
         let (here, there) = (try RawClient(old.address), try RawClient(new.address))
         for (name, tags) in tags {
+            let tags = tags.filter(isWanted)
             for tag in tags {
                 try compare(here, there, name, tag, &found)
             }

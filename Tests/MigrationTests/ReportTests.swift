@@ -62,10 +62,15 @@ import Upstream
         var sample = Scoreboard.Sample()
         sample.total = 4
         sample.rows = ["a": .init(copied: 1)]
-        sample.active = (0..<12).map { ($0, String(repeating: "n", count: 90)) }
+        sample.active = (0..<12).map { number in
+            .init(
+                number: number, label: String(repeating: "n", count: 90), sent: Int64(number),
+                expected: Int64(number % 2 * 10))
+        }
         let first = view.update(sample, at: start + .seconds(1))
         #expect(!first.hasPrefix("\u{1b}"))
         #expect(first.contains("1/4 images"))
+        #expect(first.contains("1 B/10 B\n"))
         #expect(first.split(separator: "\n").allSatisfy { $0.count < 40 })
         let second = view.update(sample, at: start + .seconds(2))
         // One line, eight images, and how many more there are.
