@@ -71,6 +71,27 @@ struct E83_LoginClientTests {
         #expect(admin.code == 0, "\(admin)")
     }
 
+    /// By cause; who has no login yet is none of them.
+    @Test func refusedLoginsAreCounted() throws {
+        let scene = try Scene(anonymous: "none")
+        func count(_ reason: String) throws -> Double? {
+            try scene.daemon.metric("cistern_auth_failures_total{reason=\"\(reason)\"}")
+        }
+        #expect(try scene.status(scene.manifest) == 401)
+        #expect(try scene.token(Scene.basic("bob", "wrong")).status == 401)
+        #expect(try scene.status(scene.manifest, Scene.basic("bob", "wrong")) == 401)
+        #expect(try scene.status(scene.manifest, Scene.bearer("nonsense")) == 401)
+        #expect(try scene.status(scene.manifest, [("Authorization", "Digest a=b")]) == 401)
+        #expect(try scene.status(scene.manifest, Scene.login("eve")) == 403)
+        #expect(try scene.status(scene.manifest, Scene.login("bob")) == 200)
+        #expect(try count("bad_password") == 2)
+        #expect(try count("bad_token") == 1)
+        #expect(try count("malformed") == 1)
+        #expect(try count("denied") == 1)
+        #expect(try count("busy") == 0)
+        #expect(scene.daemon.awaitLog("user=eve"))
+    }
+
     /// The way to tokens is the one that the client came by.
     @Test func skopeoLogsInOverTLS() throws {
         let authority = try TestAuthority()
