@@ -59,7 +59,7 @@ let package = Package(
             ["CCurl", "CCurlShims", "OCI", "HTTP", "Linux", "Reactor", "Telemetry"]),
         module("Registry", ["OCI", "Index", "Store", "Upstream", "Linux", "Reactor", "Telemetry"]),
         module("Server", ["HTTP", "Linux", "Reactor", "Telemetry", "TLS"]),
-        module("Access", ["CCrypt", "COpenSSL", "Linux", "Reactor"]),
+        module("Access", ["CCrypt", "COpenSSL", "Linux", "OCI", "Reactor"]),
         module(
             "API",
             ["Access", "HTTP", "OCI", "Registry", "Server", "Store", "Reactor", "Telemetry"]),

@@ -1,3 +1,5 @@
+import OCI
+
 /// Who may do what: the one place that decides (AUTH-4).
 package struct AccessRules: Sendable, Equatable {
     /// One `[[auth.rule]]`.
@@ -74,7 +76,7 @@ package struct AccessRules: Sendable, Equatable {
         if pattern.hasPrefix("@") {
             return groups[String(pattern.dropFirst())]?.contains(user) ?? false
         }
-        return AccessPattern.matches(Array(pattern.utf8), Array(user.utf8))
+        return Wildcards.matches(Array(pattern.utf8), Array(user.utf8))
     }
 }
 
