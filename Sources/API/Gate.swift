@@ -61,15 +61,18 @@ struct Gate: Sendable {
     ///
     /// `clientName` is another form of the name that clients may have asked a token for.
     func allows(
-        _ action: Action, _ repository: String, _ name: String, alsoAs clientName: String? = nil
+        _ action: Action, _ repository: String, _ name: some StringProtocol,
+        alsoAs clientName: String? = nil
     ) -> Bool {
         mayAtAll(action, repository, name)
             && isInScope(
-                action, [name, "\(repository)/\(name)"] + [clientName].compactMap { $0 })
+                action, [String(name), "\(repository)/\(name)"] + [clientName].compactMap { $0 })
     }
 
     /// Whether the caller may, if a token does not narrow it down.
-    func mayAtAll(_ action: Action, _ repository: String, _ name: String) -> Bool {
+    func mayAtAll(
+        _ action: Action, _ repository: String, _ name: some StringProtocol
+    ) -> Bool {
         control.rules.decide(action, repository, name, caller.principal) == .allowed
     }
 
@@ -92,21 +95,20 @@ struct Gate: Sendable {
     /// `clientName` is the name as it stands in the request, which clients ask tokens for; a mount
     /// also needs its `source`.
     func refusal(
-        _ action: Action, _ repository: String, _ name: String, clientName: String,
+        _ action: Action, _ repository: String, _ name: Substring, clientName: Substring,
         source: String? = nil
     ) -> Answer? {
-        let scopes = [
-            Self.scope(clientName, action), source.flatMap { Self.scope($0, .pull) },
-        ].compactMap(\.self)
         switch control.rules.decide(action, repository, name, caller.principal) {
         case .allowed:
-            guard !isInScope(action, [clientName, name, "\(repository)/\(name)"]) else {
-                return nil
-            }
-            return tooNarrow(scopes)
+            guard
+                !isInScope(
+                    action, [String(clientName), String(name), "\(repository)/\(name)"])
+            else { return nil }
+            return tooNarrow(Self.scopes(clientName, action, source))
         case .loginNeeded:
             return challenge.answer(
-                "to \(action.rawValue) here takes a login", scope: scopes.joined(separator: " "))
+                "to \(action.rawValue) here takes a login",
+                scope: Self.scopes(clientName, action, source).joined(separator: " "))
         case .denied:
             let whole = "\(repository)/\(name)".prefix(300)
             let message =
@@ -135,14 +137,21 @@ struct Gate: Sendable {
             ? challenge.answer("everything here takes a login", scope: scope) : nil
     }
 
-    private func isInScope(_ action: Action, _ names: [String]) -> Bool {
+    private func isInScope(_ action: Action, _ names: @autoclosure () -> [String]) -> Bool {
         // Without a login a token gives nothing, and so takes nothing away.
         guard let scopes = caller.scopes, caller.principal != .anonymous else { return true }
+        let names = names()
         return scopes.contains { $0.covers(action, ofAnyOf: names) }
     }
 
+    private static func scopes(
+        _ clientName: Substring, _ action: Action, _ source: String?
+    ) -> [String] {
+        [scope(clientName, action), source.flatMap { scope($0, .pull) }].compactMap(\.self)
+    }
+
     /// What a token has to be asked for; nil where the name is none.
-    static func scope(_ clientName: String, _ action: Action) -> String? {
+    static func scope(_ clientName: some StringProtocol, _ action: Action) -> String? {
         guard let name = RepositoryName(parsing: clientName) else { return nil }
         let actions = action == .push ? "pull,push" : action.rawValue
         return "repository:\(name.text):\(actions)"
@@ -200,12 +209,19 @@ extension Login {
 /// `Bearer` alone: Docker without a login gives up on `Basic`, and all clients that can log in
 /// at all know both. `Basic` is taken wherever it comes unasked.
 struct Challenging: Sendable {
-    private let parameters: String
+    private let control: AccessControl
+    private let isSecure: Bool
+    private let host: String
 
     init(_ control: AccessControl, _ request: Request) {
-        let scheme = request.listener.isSecure ? "https" : "http"
-        let base = control.url ?? "\(scheme)://\(request.head.host)"
-        parameters = "realm=\"\(base)/v2/_token\",service=\"\(control.realm)\""
+        self.control = control
+        isSecure = request.listener.isSecure
+        host = request.head.host
+    }
+
+    private var parameters: String {
+        let base = control.url ?? "\(isSecure ? "https" : "http")://\(host)"
+        return "realm=\"\(base)/v2/_token\",service=\"\(control.realm)\""
     }
 
     func answer(_ message: String, scope: String?, error: String? = nil) -> Answer {

@@ -27,16 +27,16 @@ struct MountSource {
         }
         let found = table.select(
             listener: request.listener.name, prefix: route.prefix,
-            components: from.split(separator: "/", omittingEmptySubsequences: false)[...],
+            name: Substring(from),
             namespace: request.head.target.first("ns"))
         guard let found,
-            let name = RepositoryName(parsing: found.components.joined(separator: "/")),
+            let name = RepositoryName(parsing: found.name),
             gate.mayAtAll(.pull, found.repository.name, name.text),
             await found.repository.has(digest, under: name)
         else { return .impossible }
         if gate.allows(.pull, found.repository.name, name.text) { return .possible }
         let scopes = [
-            Gate.scope(route.components.joined(separator: "/"), .push), Gate.scope(from, .pull),
+            Gate.scope(route.name, .push), Gate.scope(from, .pull),
         ]
         return .refused(gate.tooNarrow(scopes.compactMap(\.self)))
     }

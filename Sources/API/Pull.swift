@@ -22,13 +22,12 @@ struct Pull {
     /// The manifest of a tag or digest, byte for byte as it came.
     func manifest(_ text: Substring) async -> Answer {
         guard let reference = Reference(parsing: text) else { return .noReference(text) }
-        let what = describe(reference)
         var answer: Answer
         do throws(RegistryError) {
             let found = try await repository.manifest(name, reference)
             answer = manifest(found, reference)
         } catch {
-            answer = .failure(error, missing: .manifestUnknown, what: what)
+            answer = .failure(error, missing: .manifestUnknown, what: describe(reference))
         }
         answer.kind = .manifest
         answer.reference = reference.description

@@ -101,8 +101,8 @@ package final class RegistryHandler: RequestHandler {
         }
         guard
             let selection = table.select(
-                listener: request.listener.name, prefix: route.prefix,
-                components: route.components, namespace: namespaces.first)
+                listener: request.listener.name, prefix: route.prefix, name: route.name,
+                namespace: namespaces.first)
         else {
             return gate.refusalOfStranger() ?? unknownRepository(route, namespaces.first, table)
         }
@@ -113,8 +113,7 @@ package final class RegistryHandler: RequestHandler {
         let pushed = changes == .pull ? nil : selection.repository.pushTarget?.name
         let refusal = gate.refusal(
             pushed == nil ? .pull : changes, pushed ?? selection.repository.name,
-            selection.components.joined(separator: "/"),
-            clientName: route.components.joined(separator: "/"), source: route.mountSource(request))
+            selection.name, clientName: route.name, source: route.mountSource(request))
         if var refusal {
             refusal.repository = selection.repository.name
             return refusal
@@ -127,8 +126,7 @@ package final class RegistryHandler: RequestHandler {
         _ request: Request, _ route: Route, _ selection: RoutingTable.Selection,
         _ table: RoutingTable, _ gate: Gate
     ) async -> Answer {
-        let text = selection.components.joined(separator: "/")
-        guard let name = RepositoryName(parsing: text) else {
+        guard let name = RepositoryName(parsing: selection.name) else {
             return .error(400, .nameInvalid, "the repository name is not valid")
         }
         let repository: Repository
@@ -224,8 +222,8 @@ package final class RegistryHandler: RequestHandler {
             // A name to look for, since the base has none of its own.
             isKnown =
                 table.select(
-                    listener: listener, prefix: route.prefix, components: ["-"],
-                    namespace: namespace) != nil
+                    listener: listener, prefix: route.prefix, name: "-", namespace: namespace)
+                != nil
         } else {
             isKnown = true
         }

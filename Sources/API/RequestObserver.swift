@@ -49,9 +49,8 @@ package final class RequestObserver: Sendable {
         _ answer: Answer, _ request: Request, _ route: RouteLabel, _ repository: RepositoryMetrics?,
         _ outcome: ResponseOutcome
     ) {
-        let method = request.head.method.description
         metrics.http.finished(
-            route, method: MethodLabel(method: method), status: outcome.status,
+            route, method: MethodLabel(request.head.method), status: outcome.status,
             duration: outcome.duration, firstByte: outcome.timeToFirstByte,
             cache: answer.outcome?.kind)
         if let repository, let source = answer.outcome?.source, outcome.bytesSent > 0 {
@@ -60,7 +59,8 @@ package final class RequestObserver: Sendable {
         if let failure = answer.authFailure { metrics.access.failed(failure) }
         guard writesAccessLines else { return }
         var record = AccessRecord(
-            requestID: request.id.description, client: request.peer, method: method,
+            requestID: request.id.description, client: request.peer,
+            method: request.head.method.description,
             repository: answer.repository, name: answer.name, reference: answer.reference,
             status: outcome.status, bytes: outcome.bytesSent, duration: outcome.duration,
             firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
@@ -98,6 +98,16 @@ package final class RequestObserver: Sendable {
                     isComplete: outcome.isComplete))
         }
         return answer.response
+    }
+}
+
+extension MethodLabel {
+    fileprivate init(_ method: Method) {
+        switch method {
+        case .get: self = .get
+        case .head: self = .head
+        default: self = .other
+        }
     }
 }
 

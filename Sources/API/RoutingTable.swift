@@ -31,8 +31,8 @@ package struct RoutingTable: Sendable {
     /// A repository and the image name within it.
     struct Selection {
         var repository: Repository
-        /// Path components of the image name.
-        var components: ArraySlice<Substring>
+        /// The image name, not yet known to be one.
+        var name: Substring
         /// The value for `OCI-Namespace`, when `ns` decided.
         var namespace: String?
     }
@@ -65,10 +65,10 @@ package struct RoutingTable: Sendable {
 
     /// Finds the repository that a request is meant for.
     ///
-    /// `prefix` is the path component before `/v2/`, if there is one; `components` are the image
-    /// name's, perhaps with a repository in front.
+    /// `prefix` is the path component before `/v2/`, if there is one; `name` is the image name,
+    /// perhaps with a repository in front.
     func select(
-        listener: String, prefix: Substring?, components: ArraySlice<Substring>, namespace: String?
+        listener: String, prefix: Substring?, name: Substring, namespace: String?
     ) -> Selection? {
         guard let rules = listeners[listener] else { return nil }
         if let prefix {
@@ -76,20 +76,20 @@ package struct RoutingTable: Sendable {
             guard rules.ways.contains(where: { $0 == .path }), let found = named(prefix) else {
                 return nil
             }
-            return Selection(repository: found, components: components)
+            return Selection(repository: found, name: name)
         }
         for way in rules.ways {
             switch way {
             case .namespace:
                 guard let namespace else { continue }
-                return byNamespace(namespace, components)
+                return byNamespace(namespace, name)
             case .path:
-                guard components.count > 1, let first = components.first, let found = named(first)
-                else { continue }
-                return Selection(repository: found, components: components.dropFirst())
+                let (first, rest) = name.cutAtFirstSlash()
+                guard let rest, let found = named(first) else { continue }
+                return Selection(repository: found, name: rest)
             case .root:
-                guard let name = rules.repository, let found = repositories[name] else { continue }
-                return Selection(repository: found, components: components)
+                guard let root = rules.repository, let found = repositories[root] else { continue }
+                return Selection(repository: found, name: name)
             }
         }
         return nil
@@ -100,7 +100,7 @@ package struct RoutingTable: Sendable {
     func wantsLogins(listener: String, prefix: Substring?, namespace: String?) -> Bool {
         if prefix != nil || namespace != nil {
             let found = select(
-                listener: listener, prefix: prefix, components: ["-"], namespace: namespace)
+                listener: listener, prefix: prefix, name: "-", namespace: namespace)
             return found?.repository.passesLoginsOn ?? false
         }
         guard let rules = listeners[listener] else { return false }
@@ -131,18 +131,16 @@ package struct RoutingTable: Sendable {
         return found
     }
 
-    private func byNamespace(
-        _ namespace: String, _ components: ArraySlice<Substring>
-    ) -> Selection? {
+    private func byNamespace(_ namespace: String, _ name: Substring) -> Selection? {
         guard let registry = normalise(namespace), let found = registries[registry] else {
             return nil
         }
         // With override_path the same repository may stand in the path as well.
-        let isNamedTwice =
-            components.count > 1 && components.first.flatMap { named($0) }?.name == found.name
-        return Selection(
-            repository: found, components: isNamedTwice ? components.dropFirst() : components,
-            namespace: namespace)
+        let (first, rest) = name.cutAtFirstSlash()
+        if let rest, named(first)?.name == found.name {
+            return Selection(repository: found, name: rest, namespace: namespace)
+        }
+        return Selection(repository: found, name: name, namespace: namespace)
     }
 
     /// The repository of that name, or of the registry of that name.

@@ -41,7 +41,8 @@ package struct AccessRules: Sendable, Equatable {
 
     /// Whether `principal` may do this to `name` of `repository`; asked at each request (AUTH-5).
     package func decide(
-        _ action: Action, _ repository: String, _ name: String, _ principal: Principal
+        _ action: Action, _ repository: String, _ name: some StringProtocol,
+        _ principal: Principal
     ) -> Decision {
         switch principal {
         case .anonymous:
@@ -56,15 +57,19 @@ package struct AccessRules: Sendable, Equatable {
         case .robot(let robot):
             let isAllowed = robot.grants.contains { grant in
                 (grant.actions.contains(action) || grant.actions.contains(.admin))
-                    && grant.pattern.matches(repository, name)
+                    && grant.pattern.matches(repository, String(name))
             }
             return isAllowed ? .allowed : .denied
         }
     }
 
     /// The first rule that is about this name and this user; of somebody without a login for nil.
-    private func rule(_ repository: String, _ name: String, for user: String?) -> Rule? {
-        rules.first { rule in
+    private func rule(
+        _ repository: String, _ name: some StringProtocol, for user: String?
+    ) -> Rule? {
+        if rules.isEmpty { return nil }
+        let name = String(name)
+        return rules.first { rule in
             rule.users.contains { isAbout($0, user) }
                 && rule.repositories.contains { $0.matches(repository, name) }
         }

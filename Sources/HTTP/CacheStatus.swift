@@ -52,6 +52,9 @@ package struct CacheStatus: Equatable, Sendable {
         Self(hit: true, ttl: ttl)
     }
 
+    private static let plainHit = Self(hit: true)
+    private static let plainHitText = "\(name); hit"
+
     /// The header's value: this member behind those of the caches further up, if theirs is
     /// presentable.
     package func value(appendingTo upstream: String? = nil) -> String {
@@ -62,6 +65,7 @@ package struct CacheStatus: Equatable, Sendable {
     }
 
     private var member: String {
+        if self == Self.plainHit { return Self.plainHitText }
         var text = Self.name
         if hit { text += "; hit" }
         if let forward { text += "; fwd=\(forward.rawValue)" }

@@ -7,6 +7,7 @@ import CSQLite
 final class Connection {
     private let handle: OpaquePointer
     private var statements: [OpaquePointer?]
+    private var hasRemovedLinks = false
 
     /// How long a statement waits for another connection's lock: readers only ever hold one for
     /// microseconds, so that only a checkpoint can meet it.
@@ -68,6 +69,7 @@ final class Connection {
     ///
     /// Only one use of each at a time.
     func statement(_ query: Query) throws(IndexError) -> Statement {
+        if query == .deleteLinks || query == .deleteLink { hasRemovedLinks = true }
         if let raw = statements[query.rawValue] { return Statement(raw, of: self) }
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v3(
@@ -75,6 +77,12 @@ final class Connection {
         guard code == SQLITE_OK, let raw else { throw error(code) }
         statements[query.rawValue] = raw
         return Statement(raw, of: self)
+    }
+
+    /// Whether links may have been removed since it was asked last.
+    func takeLinksRemoved() -> Bool {
+        defer { hasRemovedLinks = false }
+        return hasRemovedLinks
     }
 
     /// Runs `body` inside one transaction; an error rolls it back.

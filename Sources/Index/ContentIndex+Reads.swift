@@ -46,13 +46,17 @@ extension ContentIndex {
     package func isLinked(
         repository: String, name: RepositoryName, _ digest: Digest
     ) throws(IndexError) -> Bool {
-        try read { connection throws(IndexError) in
+        if knownLinks.contains(repository, name, digest) { return true }
+        let epoch = knownLinks.epoch
+        let isLinked = try read { connection throws(IndexError) in
             let row = try connection.statement(.isLinked)
             row.bind(1, repository)
             row.bind(2, name.text)
             row.bind(3, digest)
             return try row.step()
         }
+        if isLinked { knownLinks.add(repository, name, digest, since: epoch) }
+        return isLinked
     }
 
     /// Whether `digest` is linked in a repository without `loginMark` in its key, in one with

@@ -35,6 +35,7 @@ package final class ContentIndex: Sendable {
     private let thread: WorkerPool
     let files: IndexFiles
     let journal: NamesJournal
+    let knownLinks = KnownLinks()
     let totalsState: Mutex<IndexTotals>
     private let footprintBytes: Atomic<Int64>
     private let damaged = Atomic<Bool>(false)
@@ -193,6 +194,8 @@ package final class ContentIndex: Sendable {
         try await thread.run { () throws(IndexError) -> T in
             try self.writer.withLock { writer throws(IndexError) -> T in
                 guard let writer else { throw IndexError.closed }
+                // Also after an error: what was done before it may have been committed.
+                defer { if writer.takeLinksRemoved() { self.knownLinks.forget() } }
                 do throws(IndexError) {
                     let result = try body(writer)
                     self.settle(writer)

@@ -124,14 +124,19 @@ package struct Digest: Sendable {
     }
 
     /// The hash in lower-case hexadecimal digits, without the algorithm.
-    package var hex: String {
-        withBytes { raw in
-            String(unsafeUninitializedCapacity: 2 * raw.count) { target in
-                for (index, byte) in raw.enumerated() {
-                    target[2 * index] = Hex.digit(byte >> 4)
-                    target[2 * index + 1] = Hex.digit(byte & 15)
+    package var hex: String { text(behind: "") }
+
+    /// The hash in hexadecimal digits behind `prefix`.
+    private func text(behind prefix: StaticString) -> String {
+        let start = prefix.utf8CodeUnitCount
+        return withBytes { raw in
+            String(unsafeUninitializedCapacity: start + 2 * raw.count) { target in
+                for index in 0..<start { target[index] = prefix.utf8Start[index] }
+                for index in 0..<raw.count {
+                    target[start + 2 * index] = Hex.digit(raw[index] >> 4)
+                    target[start + 2 * index + 1] = Hex.digit(raw[index] & 15)
                 }
-                return 2 * raw.count
+                return start + 2 * raw.count
             }
         }
     }
@@ -174,5 +179,10 @@ extension Digest: Comparable {
 }
 
 extension Digest: CustomStringConvertible {
-    package var description: String { "\(algorithm.name):\(hex)" }
+    package var description: String {
+        switch algorithm {
+        case .sha256: text(behind: "sha256:")
+        case .sha512: text(behind: "sha512:")
+        }
+    }
 }

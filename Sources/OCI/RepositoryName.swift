@@ -12,8 +12,9 @@ package struct RepositoryName: Hashable, Sendable, Comparable, CustomStringConve
     package init?(parsing text: some StringProtocol) {
         // The length first, so that a megabyte of name costs nothing.
         guard (1...Self.bytesMax).contains(text.utf8.count) else { return nil }
-        guard Self.isValid(Array(text.utf8).span) else { return nil }
-        self.text = String(text)
+        var text = String(text)
+        guard text.withUTF8({ Self.isValid(Span(_unsafeElements: $0)) }) else { return nil }
+        self.text = text
     }
 
     /// The parts between the slashes; never empty.

@@ -19,6 +19,7 @@ extension Content {
         for _ in 0..<Self.opensMax {
             guard let found = await store.find(digest) else { return nil }
             if let verification = found.verification { start(verification) }
+            if found.file.progress.phase == .complete { return found.file }
             let size = found.file.progress.total ?? .max
             if size > ProxyPolicy.verifiedFirstBytesMax { return found.file }
             if await found.file.progress(beyond: .max).phase == .complete { return found.file }

@@ -68,7 +68,12 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        String(unsafeUninitializedCapacity: 16) { target in
+            for place in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place)) & 15
+                target[place] = digit < 10 ? digit + UInt8(ascii: "0") : digit + 87
+            }
+            return 16
+        }
     }
 }

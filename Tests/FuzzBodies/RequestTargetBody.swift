@@ -17,8 +17,7 @@ enum RequestTargetBody {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
         try demand(!segments.contains("..") && !segments.contains("."), "a way up")
         guard let route = Route(path: path) else { return }
-        let name = route.components.joined(separator: "/")
-        if let name = RepositoryName(parsing: name) { try checkName(name) }
+        if let name = RepositoryName(parsing: route.name) { try checkName(name) }
         switch route.resource {
         case .manifest(let last), .blob(let last), .referrers(let last):
             try checkValues(String(last))

@@ -1,0 +1,59 @@
+import OCI
+import Synchronization
+
+/// Links that were looked up a moment ago: pulls ask for the same ones again and again, and a hit
+/// then needs no query.
+///
+/// Only what is linked is remembered, and only until any link is removed. Who reads a link while
+/// that happens must not put it back, so a link is added under the epoch that was read before it.
+final class KnownLinks: Sendable {
+    /// Above this many digests all are forgotten: about 4 MB.
+    private static let digestsMax = 16_384
+    /// Names under which one digest is remembered: a base layer is part of many images.
+    private static let placesMax = 8
+
+    private struct Place: Equatable {
+        let repository: String
+        let name: String
+    }
+
+    private struct State {
+        var places: [Digest: [Place]] = [:]
+        var epoch: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// How often links have been removed.
+    var epoch: UInt64 { state.withLock { $0.epoch } }
+
+    func contains(_ repository: String, _ name: RepositoryName, _ digest: Digest) -> Bool {
+        state.withLock { state in
+            state.places[digest]?.contains {
+                $0.name == name.text && $0.repository == repository
+            } ?? false
+        }
+    }
+
+    /// Remembers a link that was read when `epoch` was the current one.
+    func add(
+        _ repository: String, _ name: RepositoryName, _ digest: Digest, since epoch: UInt64
+    ) {
+        state.withLock { state in
+            guard state.epoch == epoch else { return }
+            if state.places.count >= Self.digestsMax { state.places.removeAll() }
+            var places = state.places[digest] ?? []
+            if places.count >= Self.placesMax { places.removeFirst() }
+            places.append(Place(repository: repository, name: name.text))
+            state.places[digest] = places
+        }
+    }
+
+    /// Forgets everything: links have been removed.
+    func forget() {
+        state.withLock { state in
+            state.places.removeAll(keepingCapacity: true)
+            state.epoch &+= 1
+        }
+    }
+}
