@@ -44,7 +44,11 @@ struct Pull {
         }
         if let age = found.staleSeconds { fields.append("Age", age) }
         var answer = Answer(Response(status: 200, fields: fields, body: .bytes(manifest.bytes)))
-        if isUnchanged(manifest.digest) { answer.response = notModified(fields) }
+        if isUnchanged(manifest.digest) {
+            answer.response = notModified(fields)
+        } else if let again = found.again {
+            answer.again = { again().map { Answer.Again(body: .bytes($0.bytes)) } }
+        }
         answer.outcome = found.outcome
         return answer
     }
@@ -99,6 +103,13 @@ struct Pull {
             switch found.size.map({ RangeSet(range, size: $0) }) ?? .whole {
             case .whole:
                 answer = Answer(Response(status: 200, fields: fields, body: found.body(nil)))
+                if let again = found.again, range == nil {
+                    answer.again = { [repository] in
+                        again().map {
+                            Answer.Again(body: $0.body(nil), finished: Self.end(of: $0, repository))
+                        }
+                    }
+                }
             case .single(let part):
                 fields.append(
                     "Content-Range", ContentRange(part, total: found.size).description)
@@ -113,9 +124,7 @@ struct Pull {
             }
         }
         answer.outcome = found.outcome
-        answer.response.finished = { [repository] outcome in
-            if outcome.cut == .source { repository.couldNotSend(found) }
-        }
+        answer.response.finished = Self.end(of: found, repository)
         if case .file(let file) = found.content, file.progress.phase == .growing {
             let what = describe(.digest(digest))
             answer.response.instead = {
@@ -127,6 +136,12 @@ struct Pull {
             }
         }
         return answer
+    }
+
+    private static func end(
+        of blob: BlobAnswer, _ repository: Repository
+    ) -> @Sendable (ResponseOutcome) -> Void {
+        { if $0.cut == .source { repository.couldNotSend(blob) } }
     }
 
     private func multiple(

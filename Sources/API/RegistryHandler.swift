@@ -13,6 +13,8 @@ package final class RegistryHandler: RequestHandler {
     private let table: Mutex<RoutingTable>
     private let control: Mutex<AccessControl>
     private let observer: RequestObserver
+    /// How often rights and repositories have been replaced.
+    private let replacements = Atomic<UInt64>(0)
 
     package init(
         table: RoutingTable, control: AccessControl = .open, observer: RequestObserver
@@ -27,6 +29,7 @@ package final class RegistryHandler: RequestHandler {
         // Rights first, so that no request meets a new repository with the old ones.
         self.control.withLock { $0 = control }
         self.table.withLock { $0 = table }
+        replacements.add(1, ordering: .sequentiallyConsistent)
     }
 
     /// The repository of that name, or of the registry of that name.
@@ -38,10 +41,20 @@ package final class RegistryHandler: RequestHandler {
         let route = Route(path: request.head.target.path)
         let label = route?.label ?? .other
         observer.began(label)
+        let replacement = replacements.load(ordering: .sequentiallyConsistent)
         let answer = await Requester.$client.withValue(request.client) {
             await self.answer(request, route)
         }
-        return observer.observe(answer, request, label)
+        var response = observer.observe(answer, request, label)
+        if let again = answer.again {
+            response.repetition = observer.repetition(of: answer, label) { [self] in
+                guard replacements.load(ordering: .sequentiallyConsistent) == replacement else {
+                    return nil
+                }
+                return again()
+            }
+        }
+        return response
     }
 
     /// Manifests and blobs that are pushed.
@@ -139,6 +152,11 @@ package final class RegistryHandler: RequestHandler {
             answer = await push(request, route, repository, name, table, gate)
         } else {
             answer = await pull(request, route, repository, name, gate)
+            // Who has logged in is asked for it each time (AUTH-5), and which member of a group
+            // gives something may change with each of them.
+            if repository.isGroup || request.head.headers.contains("Authorization") {
+                answer.again = nil
+            }
         }
         if selection.repository.passesLoginsOn {
             answer = ClientView.challenging(answer, request, repository.name)

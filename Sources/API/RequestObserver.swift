@@ -32,17 +32,40 @@ package final class RequestObserver: Sendable {
             response.fields.append(
                 "Cache-Status", CacheStatus(detail: "generated here").value())
         }
-        response.fields.append("X-Request-Id", request.id.description)
         let repository = answer.repository.flatMap { repositories($0) }
-        if let repository, let kind = answer.kind, let outcome = answer.outcome {
-            repository.requested(kind, outcome.kind)
-        }
+        requested(answer, repository)
         let after = response.finished
         response.finished = { [self] outcome in
             finished(answer, request, route, repository, outcome)
             after?(outcome)
         }
         return response
+    }
+
+    private func requested(_ answer: Answer, _ repository: RepositoryMetrics?) {
+        if let repository, let kind = answer.kind, let outcome = answer.outcome {
+            repository.requested(kind, outcome.kind)
+        }
+    }
+
+    /// Makes what gives `answer` again as long as `again` does, counted each time.
+    func repetition(
+        of answer: Answer, _ route: RouteLabel, again: @escaping @Sendable () -> Answer.Again?
+    ) -> Repetition {
+        // The fields are not sent from here again, the body may be forgotten meanwhile.
+        var answer = answer
+        answer.response = Response(status: answer.response.status)
+        answer.again = nil
+        let repository = answer.repository.flatMap { repositories($0) }
+        return Repetition { [self, answer] request in
+            guard let given = again() else { return nil }
+            began(route)
+            requested(answer, repository)
+            return Repetition.Again(body: given.body) { [self] outcome in
+                finished(answer, request, route, repository, outcome)
+                given.finished?(outcome)
+            }
+        }
     }
 
     private func finished(

@@ -48,6 +48,13 @@ package struct HeaderFields: Sendable {
         entries.contains { matches($0, name) }
     }
 
+    /// Whether there is a field of one of these names.
+    package func contains(anyOf names: [String]) -> Bool {
+        entries.contains { entry in
+            names.contains { Int(entry.nameCount) == $0.utf8.count && matches(entry, $0) }
+        }
+    }
+
     /// Adds a field; `false` and no field if the name is no token or the value has a control byte.
     @discardableResult
     package mutating func append(_ name: String, _ value: String) -> Bool {

@@ -32,6 +32,9 @@ package struct RequestHead: Sendable {
         self.expectsContinue = expectsContinue
     }
 
+    /// The head as it came, up to and including the empty line; empty for one made by hand.
+    package var bytes: [UInt8] { headers.storage }
+
     /// Whether bytes of a body follow the head.
     package var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
 

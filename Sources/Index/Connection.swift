@@ -7,7 +7,7 @@ import CSQLite
 final class Connection {
     private let handle: OpaquePointer
     private var statements: [OpaquePointer?]
-    private var hasRemovedLinks = false
+    private var hasChangedShown = false
 
     /// How long a statement waits for another connection's lock: readers only ever hold one for
     /// microseconds, so that only a checkpoint can meet it.
@@ -69,7 +69,7 @@ final class Connection {
     ///
     /// Only one use of each at a time.
     func statement(_ query: Query) throws(IndexError) -> Statement {
-        if query == .deleteLinks || query == .deleteLink { hasRemovedLinks = true }
+        if query.changesShown { hasChangedShown = true }
         if let raw = statements[query.rawValue] { return Statement(raw, of: self) }
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v3(
@@ -79,10 +79,10 @@ final class Connection {
         return Statement(raw, of: self)
     }
 
-    /// Whether links may have been removed since it was asked last.
-    func takeLinksRemoved() -> Bool {
-        defer { hasRemovedLinks = false }
-        return hasRemovedLinks
+    /// Whether something may be shown no more, or otherwise, since it was asked last.
+    func takeShownChanged() -> Bool {
+        defer { hasChangedShown = false }
+        return hasChangedShown
     }
 
     /// Runs `body` inside one transaction; an error rolls it back.

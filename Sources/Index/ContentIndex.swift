@@ -141,6 +141,12 @@ package final class ContentIndex: Sendable {
     /// shared memory and the allowance for one transaction, in bytes.
     package var footprint: Int64 { footprintBytes.load(ordering: .relaxed) }
 
+    /// Counts changes by which something may be shown no more, or something else in its place: links
+    /// removed, tags bound or removed.
+    ///
+    /// Who looks something up after reading it may believe that until it changes.
+    package var epoch: UInt64 { knownLinks.epoch }
+
     /// Sums over all stored objects, kept in memory.
     package var totals: IndexTotals { totalsState.withLock { $0 } }
 
@@ -195,7 +201,7 @@ package final class ContentIndex: Sendable {
             try self.writer.withLock { writer throws(IndexError) -> T in
                 guard let writer else { throw IndexError.closed }
                 // Also after an error: what was done before it may have been committed.
-                defer { if writer.takeLinksRemoved() { self.knownLinks.forget() } }
+                defer { if writer.takeShownChanged() { self.knownLinks.forget() } }
                 do throws(IndexError) {
                     let result = try body(writer)
                     self.settle(writer)

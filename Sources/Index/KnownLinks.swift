@@ -4,8 +4,9 @@ import Synchronization
 /// Links that were looked up a moment ago: pulls ask for the same ones again and again, and a hit
 /// then needs no query.
 ///
-/// Only what is linked is remembered, and only until any link is removed. Who reads a link while
-/// that happens must not put it back, so a link is added under the epoch that was read before it.
+/// Only what is linked is remembered, and only until any link is removed (or a tag changes, which
+/// shares the epoch). Who reads a link while that happens must not put it back, so a link is added
+/// under the epoch that was read before it.
 final class KnownLinks: Sendable {
     /// Above this many digests all are forgotten: about 4 MB.
     private static let digestsMax = 16_384
@@ -24,7 +25,7 @@ final class KnownLinks: Sendable {
 
     private let state = Mutex(State())
 
-    /// How often links have been removed.
+    /// See `ContentIndex.epoch`.
     var epoch: UInt64 { state.withLock { $0.epoch } }
 
     func contains(_ repository: String, _ name: RepositoryName, _ digest: Digest) -> Bool {
@@ -49,7 +50,7 @@ final class KnownLinks: Sendable {
         }
     }
 
-    /// Forgets everything: links have been removed.
+    /// Forgets everything, and begins another epoch.
     func forget() {
         state.withLock { state in
             state.places.removeAll(keepingCapacity: true)

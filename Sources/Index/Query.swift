@@ -30,6 +30,14 @@ enum Query: Int, CaseIterable {
     /// How many ancestors of one object are looked at: beyond that many images share it.
     static let ancestorsMax = 1024
 
+    /// Whether something may be shown no more afterwards, or something else in its place.
+    var changesShown: Bool {
+        switch self {
+        case .deleteLinks, .deleteLink, .bindTag, .deleteTag, .deleteTagsTo: true
+        default: false
+        }
+    }
+
     var sql: String {
         switch self {
         case .blob, .manifest, .isLinked, .isPublic, .tag, .tags, .expectedSize, .referrers,

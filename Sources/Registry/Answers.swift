@@ -21,6 +21,8 @@ package struct ManifestAnswer: Sendable {
     package var outcome: CacheOutcome
     /// Seconds since a stale tag was last confirmed, for `Age`.
     package var staleSeconds: Int64?
+    /// Gives the same manifest as long as nothing that led to it can have changed.
+    package var again: (@Sendable () -> StoredManifest?)?
 
     package init(manifest: StoredManifest, outcome: CacheOutcome, staleSeconds: Int64? = nil) {
         self.manifest = manifest
@@ -42,6 +44,8 @@ package struct BlobAnswer: Sendable {
     /// The size, when it is known already.
     package var size: Int64?
     package var outcome: CacheOutcome
+    /// Gives the same blob as long as nothing that led to it can have changed.
+    package var again: (@Sendable () -> BlobAnswer?)?
 }
 
 /// What is known of a blob without its bytes.

@@ -67,22 +67,39 @@ package final class ProxyRepository: Sendable {
     func localManifest(_ name: RepositoryName, _ reference: Reference) async -> ManifestAnswer? {
         guard allows(name) else { return nil }
         let name = canonical(name)
+        let epoch = content.index.epoch
         switch reference {
         case .digest(let digest):
             guard content.isLinked(scope, name, digest),
                 let manifest = await content.manifest(digest)
             else { return nil }
-            return ManifestAnswer(manifest: manifest, outcome: .hit)
+            var answer = ManifestAnswer(manifest: manifest, outcome: .hit)
+            answer.again = again { [content] in content.hotManifest(digest, since: epoch) }
+            return answer
         case .tag(let tag):
             guard let row = content.tag(scope, name, tag) else { return nil }
-            let age = content.loop.clock.wallSeconds - row.checkedAt
+            let now = content.loop.clock.wallSeconds
+            let age = now - row.checkedAt
             let ttl = policy.tagTTL.components.seconds - max(0, age)
             guard ttl > 0 || policy.isOffline, let manifest = await content.manifest(row.digest)
             else { return nil }
             let outcome = CacheOutcome(
                 .hit, ttl: ttl, detail: ttl > 0 ? nil : CacheOutcome.offline)
-            return ManifestAnswer(manifest: manifest, outcome: outcome)
+            var answer = ManifestAnswer(manifest: manifest, outcome: outcome)
+            answer.again = again { [content] in
+                // The next second has another time to live.
+                guard content.loop.clock.wallSeconds == now else { return nil }
+                return content.hotManifest(row.digest, since: epoch)
+            }
+            return answer
         }
+    }
+
+    /// An answer may be given again where nobody has to be asked who may read it.
+    private func again<Value>(
+        _ give: @escaping @Sendable () -> Value?
+    ) -> (@Sendable () -> Value?)? {
+        rights == nil && logins == nil ? give : nil
     }
 
     /// Whether the tag was seen before, fresh or not.
@@ -93,12 +110,16 @@ package final class ProxyRepository: Sendable {
 
     /// The blob, if it is stored and was seen under this name.
     func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
-        guard allows(name), content.isLinked(scope, canonical(name), digest),
+        guard allows(name) else { return nil }
+        let epoch = content.index.epoch
+        guard content.isLinked(scope, canonical(name), digest),
             let file = await content.open(digest)
         else { return nil }
         content.store.markUsed(digest)
-        return BlobAnswer(
+        var answer = BlobAnswer(
             digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
+        answer.again = again { [content] in content.hotBlob(digest, since: epoch) }
+        return answer
     }
 
     // MARK: - Pull

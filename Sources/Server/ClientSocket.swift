@@ -106,11 +106,16 @@ final class ClientSocket {
     ///
     /// Most answers are sent whole by this, without any cost of asynchronous calls.
     func sendNow(_ bytes: [UInt8], more: Bool) throws(Cut) -> Int {
+        try bytes.withUnsafeBufferPointer { (buffer) throws(Cut) -> Int in
+            try sendNow(UnsafeRawBufferPointer(buffer), more: more)
+        }
+    }
+
+    /// The same for bytes that are nobody's array.
+    func sendNow(_ bytes: UnsafeRawBufferPointer, more: Bool = false) throws(Cut) -> Int {
         if isAborted { throw .drained }
         let result = try result(of: 0) { (_) throws(Errno) -> Transferred in
-            try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Transferred in
-                try put(UnsafeRawBufferPointer(buffer), more: more)
-            }
+            try put(bytes, more: more)
         }
         guard case .bytes(let sent) = result else { return 0 }
         noteProgress(sent)

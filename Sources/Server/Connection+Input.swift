@@ -6,6 +6,8 @@ import Telemetry
 extension Connection {
     enum Incoming {
         case head(RequestHead)
+        /// A head whose bytes came before.
+        case repeated(RepeatedRequests.Entry)
         case refused(RequestError)
         /// The client has left or has let the time pass.
         case ended
@@ -36,6 +38,7 @@ extension Connection {
         headSince = isWaiting ? nil : start
         defer { headSince = nil }
         while true {
+            if let entry = takeRepeated() { return .repeated(entry) }
             do throws(RequestError) {
                 if let head = try parse(&parser) { return .head(head) }
             } catch {
@@ -55,6 +58,16 @@ extension Connection {
                 deadline = state.loop.now + state.limits.headerTimeout
             }
         }
+    }
+
+    /// Takes the request out of the input if it is one that was answered before, and nothing else.
+    private func takeRepeated() -> RepeatedRequests.Entry? {
+        if input.isEmpty { return nil }
+        guard let entry = input.withBytes({ state.repeated.find($0, on: listener) }) else {
+            return nil
+        }
+        input.consume(input.count)
+        return entry
     }
 
     private func parse(_ parser: inout RequestParser) throws(RequestError) -> RequestHead? {

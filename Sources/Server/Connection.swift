@@ -124,6 +124,7 @@ final class Connection {
             let fate: Fate
             switch await nextHead() {
             case .head(let head): fate = await serve(head)
+            case .repeated(let entry): fate = await serve(entry)
             case .refused(let error): fate = await refuse(error)
             case .ended: fate = .close
             }
@@ -173,22 +174,50 @@ final class Connection {
             case .ended: return .close
             }
         }
-        let response = await handler.respond(
-            to: Request(
-                head: head, peer: peer, listener: listener.identity, loop: state.loop,
-                id: state.nextRequestID(), received: received, body: body))
+        let request = self.request(head, received, body)
+        let response = await handler.respond(to: request)
+        state.repeated.learn(head, on: listener, response)
         if let body {
             // Behind a body that cannot be read to its end nothing is parsed any more (HTTP-1).
             isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
             body.cancel()
         }
+        return await send(response, to: request, isBodyLeft: isBodyLeft)
+    }
+
+    /// Answers as before, if that still holds.
+    private func serve(_ entry: RepeatedRequests.Entry) async -> Fate {
+        let request = self.request(entry.head, state.loop.now)
+        guard let again = entry.repetition.again(request) else {
+            state.repeated.forget(entry)
+            return await serve(entry.head)
+        }
+        requests += 1
+        var response = Response(
+            status: entry.status, body: again.body, finished: again.finished)
+        response.head = entry.answerHead
+        return await send(response, to: request)
+    }
+
+    private func request(
+        _ head: RequestHead, _ received: Instant, _ body: RequestBody? = nil
+    ) -> Request {
+        Request(
+            head: head, peer: peer, listener: listener.identity, loop: state.loop,
+            id: state.nextRequestID(), received: received, body: body)
+    }
+
+    private func send(
+        _ response: Response, to request: Request, isBodyLeft: Bool = false
+    ) async -> Fate {
+        let head = request.head
         let keepsAlive =
             head.keepAlive && !isBodyLeft && !response.closes && !isEnding
             && requests < state.limits.requestsPerConnectionMax
         var writer = ResponseWriter(
-            socket, in: state, version: head.version, isHead: head.method == .head,
-            keepsAlive: keepsAlive)
-        let outcome = await writer.write(response, since: received)
+            socket, in: state, id: request.id, version: head.version,
+            isHead: head.method == .head, keepsAlive: keepsAlive)
+        let outcome = await writer.write(response, since: request.received)
         response.finished?(outcome)
         if let cut = outcome.cut {
             socket.cutStream()
@@ -222,6 +251,7 @@ final class Connection {
     /// Answers what is not served; nothing of the connection is parsed after it (HTTP-1).
     private func refuse(_ error: RequestError, to head: RequestHead? = nil) async -> Fate {
         let received = state.loop.now
+        let id = state.nextRequestID()
         if error == .tlsHello {
             state.events.rejected(.tlsHello, listener.identity)
             try? await socket.send(Self.answerToTLS)
@@ -230,10 +260,10 @@ final class Connection {
         let response = handler.refuse(
             error,
             RefusalContext(
-                peer: peer, listener: listener.identity, id: state.nextRequestID()))
+                peer: peer, listener: listener.identity, id: id))
         var writer = ResponseWriter(
-            socket, in: state, version: head?.version ?? .http11, isHead: head?.method == .head,
-            keepsAlive: false)
+            socket, in: state, id: id, version: head?.version ?? .http11,
+            isHead: head?.method == .head, keepsAlive: false)
         let outcome = await writer.write(response, since: received)
         response.finished?(outcome)
         if outcome.isComplete { return .linger }

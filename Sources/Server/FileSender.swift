@@ -86,8 +86,13 @@ struct FileSender {
     private mutating func makeResident(_ position: Int64, upTo limit: Int64) async {
         guard position >= residentEnd else { return }
         let end = min(limit, position + state.limits.residencyWindowBytes)
-        if let workers = state.workers, !System.isResident(file.fd, position, end) {
-            await workers.run { [file] in System.warm(file.fd, position, end) }
+        let now = state.loop.now
+        if let workers = state.workers, !file.isResident(at: now) {
+            if !System.isResident(file.fd, position, end) {
+                await workers.run { [file] in System.warm(file.fd, position, end) }
+            } else if position == 0, file.progress.total == end {
+                file.noteResident(at: now)
+            }
         }
         residentEnd = end
     }

@@ -69,11 +69,21 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         String(unsafeUninitializedCapacity: 16) { target in
-            for place in 0..<16 {
-                let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place)) & 15
-                target[place] = digit < 10 ? digit + UInt8(ascii: "0") : digit + 87
-            }
+            for place in 0..<16 { target[place] = digit(place) }
             return 16
         }
+    }
+
+    /// Appends `X-Request-Id: …`, by which an answer is found in the log.
+    func appendField(to output: inout [UInt8]) {
+        output.append(contentsOf: "X-Request-Id: ".utf8)
+        for place in 0..<16 { output.append(digit(place)) }
+        output.append(13)
+        output.append(10)
+    }
+
+    private func digit(_ place: Int) -> UInt8 {
+        let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place)) & 15
+        return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
     }
 }

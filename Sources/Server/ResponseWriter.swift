@@ -17,9 +17,12 @@ struct ResponseWriter {
 
     /// Up to here a body is copied behind its head: one packet, one system call.
     static let joinedBytesMax = 16 << 10
+    /// Up to here a range of a file is.
+    static let joinedFileBytesMax: Int64 = 16 << 10
 
     let socket: ClientSocket
     let state: ServerLoop
+    private let id: RequestID
     private let version: HTTPVersion
     private let isHead: Bool
     /// Whether the connection goes on after this answer.
@@ -31,9 +34,10 @@ struct ResponseWriter {
     private var status = 0
 
     init(
-        _ socket: ClientSocket, in state: ServerLoop, version: HTTPVersion, isHead: Bool,
-        keepsAlive: Bool
+        _ socket: ClientSocket, in state: ServerLoop, id: RequestID, version: HTTPVersion,
+        isHead: Bool, keepsAlive: Bool
     ) {
+        self.id = id
         self.socket = socket
         self.state = state
         self.version = version
@@ -168,18 +172,27 @@ struct ResponseWriter {
     // MARK: - The head
 
     /// Fields that say what the connection does, and that only it can say.
-    private static let ownFields = ["Date", "Connection", "Content-Length", "Transfer-Encoding"]
+    private static let ownFields = [
+        "Date", "Connection", "Content-Length", "Transfer-Encoding", "X-Request-Id",
+    ]
 
     private func appendHead(
         of response: Response, _ framing: Framing, to output: inout [UInt8]
     ) {
-        var head = ResponseHead(
-            status: response.status, reason: response.reason, fields: response.fields)
-        for name in Self.ownFields where head.fields.contains(name) { head.fields.remove(name) }
-        if let layout { head.fields.set("Content-Type", layout.contentType) }
-        head.serialize(into: &output)
-        // The empty line comes back below.
-        output.removeLast(2)
+        if let head = response.head {
+            output.append(contentsOf: head)
+        } else {
+            var head = ResponseHead(
+                status: response.status, reason: response.reason, fields: response.fields)
+            if head.fields.contains(anyOf: Self.ownFields) {
+                for name in Self.ownFields { head.fields.remove(name) }
+            }
+            if let layout { head.fields.set("Content-Type", layout.contentType) }
+            head.serialize(into: &output)
+            // The empty line comes back below.
+            output.removeLast(2)
+        }
+        id.appendField(to: &output)
         state.appendDate(to: &output)
         switch framing {
         case .none, .untilClose: break

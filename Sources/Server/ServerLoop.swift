@@ -25,6 +25,7 @@ final class ServerLoop: @unchecked Sendable {
     let ledger: ConnectionLedger
 
     let blocks = BlockPool()
+    let repeated = RepeatedRequests()
     private var acceptors: [Acceptor] = []
     /// By number, since what happens to all of them happens in the order of their age.
     private var connections: [UInt64: Connection] = [:]
@@ -32,6 +33,7 @@ final class ServerLoop: @unchecked Sendable {
     private var headBuffers: [[UInt8]] = []
     private var handshakeNoted: Instant?
     private var pieceMemory: UnsafeMutableRawBufferPointer?
+    private var jointMemory: UnsafeMutableRawBufferPointer?
     private var identifiers: SeededGenerator
     private var dateLine: [UInt8] = []
     private var dateSecond = Int64.min
@@ -56,6 +58,7 @@ final class ServerLoop: @unchecked Sendable {
 
     deinit {
         pieceMemory?.deallocate()
+        jointMemory?.deallocate()
     }
 
     // MARK: - Accepting
@@ -157,6 +160,15 @@ final class ServerLoop: @unchecked Sendable {
         let made = UnsafeMutableRawBufferPointer.allocate(
             byteCount: EncryptedChannel.pieceBytes, alignment: 64)
         pieceMemory = made
+        return made
+    }
+
+    /// Where a head and a small body are put together; made for the first that needs it.
+    var joint: UnsafeMutableRawBufferPointer {
+        if let jointMemory { return jointMemory }
+        let made = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(ResponseWriter.joinedFileBytesMax) + (8 << 10), alignment: 64)
+        jointMemory = made
         return made
     }
 

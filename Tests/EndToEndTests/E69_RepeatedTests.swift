@@ -1,0 +1,113 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// The same request again and again, in the same bytes, is answered from what was found the last
+/// time: never longer than that is right.
+@Suite("E69 the same request again", .realParts)
+struct E69_RepeatedTests {
+    private let image = ImageFixture(seed: 69)
+    private let blob = TestContent(seed: 6901, size: 48 << 10)
+
+    private func upstream() throws -> LoopbackRegistry {
+        let upstream = try LoopbackRegistry()
+        upstream.add(image, "library/a")
+        upstream.add(blob)
+        return upstream
+    }
+
+    private func reload(_ daemon: DaemonProcess, _ configuration: DaemonConfiguration) throws {
+        let reloads = daemon.log.ranges(of: "msg=reloaded").count
+        try Files.write(
+            daemon.configurationFile, Array(configuration.text(store: daemon.storePath).utf8))
+        daemon.child.signal(SIGHUP)
+        #expect(poll { daemon.log.ranges(of: "msg=reloaded").count > reloads })
+    }
+
+    // OPS-6, UP-1: the same bytes each time, no upstream, every request counted and logged.
+    @Test func everyAnswerIsTheSameAndIsCounted() throws {
+        let upstream = try upstream()
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let targets = [
+            puller.manifest("latest"), puller.manifest(image.index.digest),
+            puller.blob(blob.digest),
+        ]
+        let client = try RawClient(daemon.address)
+        for target in targets {
+            let first = try client.request(target)
+            #expect(first.status == 200)
+            let asked = upstream.count()
+            var ids: Set<String> = []
+            for _ in 0..<20 {
+                let answer = try client.request(target)
+                #expect(answer.status == 200 && answer.body == first.body)
+                #expect(answer["Docker-Content-Digest"] == first["Docker-Content-Digest"])
+                #expect(answer["Content-Type"] == first["Content-Type"])
+                #expect(answer["Cache-Status"]?.contains("hit") == true)
+                ids.insert(answer["X-Request-Id"] ?? "")
+            }
+            #expect(ids.count == 20)
+            #expect(upstream.count() == asked)
+            #expect(poll { ids.allSatisfy { daemon.log.contains($0) } })
+        }
+        // Two manifest references and a blob, 21 times each.
+        #expect(
+            poll {
+                (try? daemon.metricSum(
+                    "cistern_http_requests_total", "\"manifest\"", "\"GET\"", "\"200\"")) == 42
+            })
+        #expect(
+            try daemon.metricSum("cistern_http_requests_total", "\"blob\"", "\"GET\"", "\"200\"")
+                == 21)
+    }
+
+    // INT-9
+    @Test func damageInBetweenIsNoticed() throws {
+        let upstream = try upstream()
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        var generator = SeededGenerator(seed: 69)
+        for damage in FileDamage.allCases where !damage.isHarmless {
+            for _ in 0..<4 { #expect(try puller.get(blob).isRight) }
+            try damage.happen(to: daemon.path(of: blob), &generator)
+            let answer = try puller.get(blob)
+            #expect(!answer.isCompleteButWrong, "\(damage)")
+            #expect(poll { (try? puller.get(blob).isRight) == true }, "\(damage)")
+        }
+        withExtendedLifetime(upstream) {}
+    }
+
+    // AUTH-10, OPS-2: what a reload forbids is forbidden with the next request.
+    @Test func whatAReloadForbidsIsRefusedAtOnce() throws {
+        let upstream = try upstream()
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let target = puller.manifest(image.index.digest)
+        let client = try RawClient(daemon.address)
+        for _ in 0..<4 { #expect(try client.request(target).status == 200) }
+        try reload(daemon, DaemonConfiguration(upstream, extra: "deny = [\"library/a\"]"))
+        #expect(try client.request(target).status == 403)
+        try reload(daemon, DaemonConfiguration(upstream))
+        for _ in 0..<4 { #expect(try client.request(target).status == 200) }
+        try reload(daemon, DaemonConfiguration([DaemonConfiguration.proxy("quay.io", upstream)]))
+        #expect(try client.request(target).status == 404)
+    }
+
+    // UP-5
+    @Test func aTagThatMovesIsSeenWhenItsTimeIsOver() throws {
+        let upstream = try upstream()
+        let new = ImageFixture(seed: 70)
+        upstream.add(new, "library/a", tags: [])
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream, extra: "tag_ttl = \"2s\""))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let client = try RawClient(daemon.address)
+        let target = puller.manifest("latest")
+        for _ in 0..<4 {
+            #expect(try client.request(target).body == image.index.content.bytes)
+        }
+        upstream.tag("library/a", "latest", new.index.digest)
+        // Asked all the time: being asked does not keep it alive.
+        #expect(poll { (try? client.request(target).body) == new.index.content.bytes })
+    }
+}
