@@ -141,8 +141,8 @@ package final class ContentIndex: Sendable {
     /// shared memory and the allowance for one transaction, in bytes.
     package var footprint: Int64 { footprintBytes.load(ordering: .relaxed) }
 
-    /// Counts changes by which something may be shown no more, or something else in its place: links
-    /// removed, tags bound or removed.
+    /// Counts changes by which something may be shown no more, or something else in its place:
+    /// links removed, tags bound or removed.
     ///
     /// Who looks something up after reading it may believe that until it changes.
     package var epoch: UInt64 { knownLinks.epoch }
