@@ -33,10 +33,8 @@ package struct NamePattern: Hashable, Sendable, CustomStringConvertible {
     /// Whether the whole name fits.
     package func matches(_ name: RepositoryName) -> Bool {
         // What is allowed by default, and asked at every pull.
-        if components.count == 1, components[0] == Self.any { return true }
+        if components.count == 1, components[0] == Wildcards.anyParts { return true }
         let names = name.text.split(separator: "/").map { Array($0.utf8) }
         return Wildcards.matches(parts: components, names)
     }
 
-    private static let any: [UInt8] = Array("**".utf8)
-}
