@@ -38,3 +38,4 @@ package struct NamePattern: Hashable, Sendable, CustomStringConvertible {
         return Wildcards.matches(parts: components, names)
     }
 
+}
