@@ -1,11 +1,16 @@
 /// Statements about hosted repositories and uploads, and about lists of upstreams.
 extension Query {
-    /// While the bytes of a manifest are missing nobody knows what it needs: until they are pushed
-    /// again, found by a rebuild, or it is deleted, nothing of its name is let go.
+    /// While the bytes of a tagged manifest, or of a part of an index, are missing nobody knows
+    /// what it needs: until they are pushed again, found by a rebuild, or it is deleted, nothing of
+    /// its name is let go.
     private static let nameIsWhole = """
         NOT EXISTS(
             SELECT 1 FROM hosted d WHERE d.repository = ?1
-            AND NOT EXISTS(SELECT 1 FROM blob WHERE digest = d.digest))
+            AND NOT EXISTS(SELECT 1 FROM blob WHERE digest = d.digest)
+            AND (EXISTS(SELECT 1 FROM tag WHERE digest = d.digest AND repository = ?1)
+                OR EXISTS(
+                    SELECT 1 FROM child WHERE child = d.digest
+                    AND (media_type LIKE '%manifest%' OR media_type LIKE '%index%'))))
         """
 
     var hostedSQL: String {

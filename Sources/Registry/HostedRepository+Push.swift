@@ -226,7 +226,7 @@ extension HostedRepository {
     ) async throws(PushError) {
         try checkDeletion()
         var isDone = false
-        try await record(rows: 2) { [scope] index throws(IndexError) in
+        try await unrecord { [scope] index throws(IndexError) in
             switch reference {
             case .tag(let tag):
                 isDone = try await index.untag(repository: scope.key, name: name, tag)
@@ -244,7 +244,7 @@ extension HostedRepository {
         try checkDeletion()
         guard content.isLinked(scope, name, digest) else { throw .notFound }
         var isDone = false
-        try await record(rows: 1) { [scope] index throws(IndexError) in
+        try await unrecord { [scope] index throws(IndexError) in
             isDone = try await index.unhost(repository: scope.key, name: name, digest)
         }
         if !isDone { throw .notFound }
@@ -264,6 +264,17 @@ extension HostedRepository {
         let used = await disk() ?? 0
         guard used.addingReportingOverflow(bytes).partialValue <= sizeMax else {
             throw .tooLarge("\(name) has \(used) of the \(sizeMax) bytes of its max_size")
+        }
+    }
+
+    /// Needs no room: what is full can be emptied.
+    private func unrecord(
+        _ body: (ContentIndex) async throws(IndexError) -> Void
+    ) async throws(PushError) {
+        do throws(StoreError) {
+            try await content.store.indexed(body)
+        } catch {
+            throw PushError(error)
         }
     }
 

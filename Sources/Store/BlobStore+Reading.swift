@@ -1,5 +1,5 @@
 import Glibc
-import Index
+package import Index
 import Linux
 package import OCI
 package import Reactor
@@ -257,7 +257,7 @@ extension BlobStore {
     }
 
     /// Runs index work, translating its errors.
-    func indexed<T: Sendable>(
+    package func indexed<T: Sendable>(
         _ body: (ContentIndex) async throws(IndexError) -> T
     ) async throws(StoreError) -> T {
         do throws(IndexError) {

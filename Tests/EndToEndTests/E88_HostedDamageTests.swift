@@ -101,6 +101,29 @@ struct E88_HostedDamageTests {
         #expect(try scene.get(target).body == image.manifest.bytes)
     }
 
+    @Test func whatIsFullCanBeEmptied() throws {
+        let scene = try HostedScene(cache: "max_size = \"16MiB\"\nmin_free = \"1MiB\"")
+        var pushed: [String] = []
+        var status = 201
+        for number in 0..<40 where status == 201 {
+            let blob = TestContent(seed: 886_000 + UInt64(number), size: 1 << 20)
+            status = try scene.push("team/app", blob: blob.bytes).status
+            if status == 201 { pushed.append(blob.digest) }
+        }
+        #expect(status == 507)
+        // The last bytes, too.
+        for number in 0..<200 {
+            let blob = TestContent(seed: 887_000 + UInt64(number), size: 100)
+            if try scene.push("team/app", blob: blob.bytes).status != 201 { break }
+        }
+        for digest in pushed {
+            let answer = try scene.request("DELETE", scene.target("team/app", "blobs/\(digest)"))
+            #expect(answer.status == 202, "\(answer)")
+        }
+        let blob = TestContent(seed: 888_000, size: 1 << 20)
+        #expect(try scene.push("team/app", blob: blob.bytes).status == 201)
+    }
+
     @Test func aRottenManifestCanBeDeleted() throws {
         let scene = try HostedScene()
         let image = image(884)
