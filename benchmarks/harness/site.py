@@ -1,0 +1,74 @@
+"""The images that are served: plain files, laid out as the URLs of a registry."""
+
+import hashlib
+import json
+import os
+import random
+
+IMAGE = "bench/image"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+def _digest_of(path):
+    hash = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            hash.update(piece)
+    return "sha256:" + hash.hexdigest()
+
+
+class Site:
+    """Content that cannot be compressed, made once per run from a seed."""
+
+    def __init__(self, work, seed=1):
+        self.root = os.path.join(work, "site")
+        self.home = os.path.join(self.root, "v2", IMAGE)
+        self.random = random.Random(seed)
+        for folder in ("blobs", "manifests"):
+            os.makedirs(os.path.join(self.home, folder), exist_ok=True)
+        self.config = self.blob(1024)
+        self.manifest = self._manifest([self.config], "latest")
+
+    def path(self, digest):
+        return os.path.join(self.home, "blobs", digest)
+
+    def blob(self, size):
+        """A blob of `size` bytes; its digest."""
+        temporary = os.path.join(self.home, "new")
+        with open(temporary, "wb") as file:
+            left = size
+            while left:
+                piece = self.random.randbytes(min(left, 1 << 20))
+                file.write(piece)
+                left -= len(piece)
+        return self._keep(temporary)
+
+    def sparse_blob(self, size):
+        """A blob of zeros that takes no disk."""
+        temporary = os.path.join(self.home, "new")
+        with open(temporary, "wb") as file:
+            file.truncate(size)
+        return self._keep(temporary)
+
+    def _keep(self, temporary):
+        digest = _digest_of(temporary)
+        os.rename(temporary, self.path(digest))
+        return digest
+
+    def _manifest(self, layers, tag):
+        def descriptor(digest, kind):
+            size = os.path.getsize(self.path(digest))
+            return {"mediaType": kind, "digest": digest, "size": size}
+
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor(self.config, "application/vnd.oci.image.config.v1+json"),
+            "layers": [descriptor(each, "application/vnd.oci.image.layer.v1.tar") for each in layers],
+        }
+        bytes = json.dumps(document).encode()
+        digest = "sha256:" + hashlib.sha256(bytes).hexdigest()
+        for name in (digest, tag):
+            with open(os.path.join(self.home, "manifests", name), "wb") as file:
+                file.write(bytes)
+        return digest

@@ -1,0 +1,63 @@
+"""Cistern as built from this tree, or $CISTERN."""
+
+import os
+
+from harness.targets import Process, free_port
+
+
+class Target(Process):
+    name = "cistern"
+
+    #: Event loops, and what else a scenario wants of it.
+    loops = 1
+    max_size = "40GiB"
+    tls = None
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.admin = free_port()
+        self.store = os.path.join(self.work, "store")
+
+    def command(self):
+        path = os.path.join(self.work, "config.toml")
+        secure = 'tls = "bench"\n' if self.tls else ""
+        certificate = ""
+        if self.tls:
+            certificate = f'[tls.bench]\ncertificate = "{self.tls[0]}"\nkey = "{self.tls[1]}"\n'
+        with open(path, "w") as file:
+            file.write(f"""version = 1
+[cache]
+path = "{self.store}"
+max_size = "{self.max_size}"
+min_free = "64MiB"
+[[listener]]
+address = "127.0.0.1:{self.port}"
+route = ["path"]
+{secure}[admin]
+address = "127.0.0.1:{self.admin}"
+{certificate}[repositories.bench]
+type = "proxy"
+registry = "bench.example.org"
+upstream = "http://127.0.0.1:{self.run.upstream.port}"
+tag_ttl = "1d"
+[limits]
+connections = 20000
+connections_per_address = 20000
+requests_per_connection = 1000000000
+idle_timeout = "10m"
+[threads]
+loops = {self.loops}
+[log]
+level = "warn"
+access = "off"
+""")
+        root = ["--allow-root"] if os.geteuid() == 0 else []
+        return [self.run.cistern, "serve", "-c", path] + root
+
+    def forget(self):
+        self.remove("store")
+
+    @property
+    def base(self):
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/v2/bench/{self.run.image}"
