@@ -176,7 +176,7 @@ final class Connection {
         }
         let request = self.request(head, received, body)
         let response = await handler.respond(to: request)
-        state.repeated.learn(head, on: listener, response)
+        if !state.isDraining { state.repeated.learn(head, on: listener, response) }
         if let body {
             // Behind a body that cannot be read to its end nothing is parsed any more (HTTP-1).
             isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))

@@ -108,7 +108,8 @@ final class RepeatedRequests {
         places[place] = nil
     }
 
-    private func forget() {
+    /// Forgets everything: nothing is answered any more, or too much is remembered.
+    func forget() {
         for place in places.indices { places[place] = nil }
         bytes = 0
     }

@@ -218,6 +218,8 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     private func finishDrain() {
+        // What answers came from is let go with the last connection.
+        repeated.forget()
         let done = whenDrained
         whenDrained = nil
         done?()
