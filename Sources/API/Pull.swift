@@ -104,9 +104,9 @@ struct Pull {
             case .whole:
                 answer = Answer(Response(status: 200, fields: fields, body: found.body(nil)))
                 if let again = found.again, range == nil {
-                    answer.again = { [repository] in
+                    answer.again = { [content = repository.content] in
                         again().map {
-                            Answer.Again(body: $0.body(nil), finished: Self.end(of: $0, repository))
+                            Answer.Again(body: $0.body(nil), finished: Self.end(of: $0, content))
                         }
                     }
                 }
@@ -124,7 +124,7 @@ struct Pull {
             }
         }
         answer.outcome = found.outcome
-        answer.response.finished = Self.end(of: found, repository)
+        answer.response.finished = Self.end(of: found, repository.content)
         if case .file(let file) = found.content, file.progress.phase == .growing {
             let what = describe(.digest(digest))
             answer.response.instead = {
@@ -139,9 +139,9 @@ struct Pull {
     }
 
     private static func end(
-        of blob: BlobAnswer, _ repository: Repository
+        of blob: BlobAnswer, _ content: Content
     ) -> @Sendable (ResponseOutcome) -> Void {
-        { if $0.cut == .source { repository.couldNotSend(blob) } }
+        { if $0.cut == .source { content.couldNotSend(blob) } }
     }
 
     private func multiple(

@@ -45,6 +45,12 @@ extension Content {
         }
     }
 
+    /// Says that a blob could not be sent to its end, though its client was there (INT-9).
+    package func couldNotSend(_ blob: BlobAnswer) {
+        guard case .file(let file) = blob.content else { return }
+        couldNotSend(file, of: blob.digest)
+    }
+
     /// Looks again at a complete file that could not be sent to its end: it was cut or changed
     /// under our feet, or the disk does not give it.
     func couldNotSend(_ file: GrowingFile, of digest: Digest) {

@@ -43,8 +43,9 @@ package final class Content: Sendable {
         self.events = events
         let lost = LostPushes(store, logger, events, loop)
         healing = Healing(store.index, loop) { digest, links in lost.report(digest, links) }
-        store.watchDamage { [loop, healing] digest in
-            loop.spawn { await healing.healPushed(digest) }
+        // Healing reaches the store itself, which is not to keep itself alive.
+        store.watchDamage { [loop, weak healing] digest in
+            loop.spawn { [healing] in await healing?.healPushed(digest) }
         }
     }
 

@@ -136,18 +136,13 @@ package enum Repository: Sendable {
         }
     }
 
-    private var content: Content {
+    /// What it shares with all others; who remembers an answer holds that, and no repository.
+    package var content: Content {
         switch self {
         case .hosted(let hosted): hosted.content
         case .proxy(let proxy): proxy.content
         case .group(let group): group.content
         }
-    }
-
-    /// Says that a blob could not be sent to its end, though its client was there (INT-9).
-    package func couldNotSend(_ blob: BlobAnswer) {
-        guard case .file(let file) = blob.content else { return }
-        content.couldNotSend(file, of: blob.digest)
     }
 
     /// Whether a resumed body of `digest` might be completed with other bytes (INT-4).
