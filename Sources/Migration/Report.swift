@@ -6,8 +6,6 @@ struct Report {
 
     let sample: Scoreboard.Sample
     let seconds: Double
-    /// Whether the run was ended before it was done.
-    var isInterrupted = false
 
     /// The table, and below it the failures.
     var table: String {

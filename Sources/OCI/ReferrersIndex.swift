@@ -30,12 +30,6 @@ package struct ReferrersIndex: Sendable {
         return Self(try ManifestReader(document, contentType: nil).descriptors("manifests"))
     }
 
-    /// Those of one artifact type; all of them for `nil`.
-    package func filtered(artifactType: String?) -> ReferrersIndex {
-        guard let artifactType else { return self }
-        return Self(descriptors.filter { ($0.artifactType ?? "") == artifactType })
-    }
-
     /// The index as JSON; an empty list is an answer too, never an error (distribution-spec).
     package func encode() -> [UInt8] {
         var writer = JSONWriter()

@@ -274,7 +274,6 @@ package actor CurlUpstream: UpstreamClient {
             contentRange: try head.contentRange(offset: conversation.offset),
             digest: try head.digest(isManifest: conversation.isManifest),
             etag: head["etag"], next: builder.next(in: head.fields["link"], of: url),
-            filtersApplied: head["oci-filters-applied"],
             retryAfter: head.retryAfter(wallSeconds: loop.clock.dateSeconds),
             rateLimit: head.rateLimit, cacheStatus: head["cache-status"],
             body: CurlBody(self, id: transfer.id))

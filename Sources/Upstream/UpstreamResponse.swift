@@ -32,8 +32,6 @@ package struct UpstreamResponse: Sendable {
     ///
     /// Path and query on the upstream itself; nil when the `Link` led elsewhere (SSRF-1).
     package var next: String?
-    /// `OCI-Filters-Applied` of a referrers answer.
-    package var filtersApplied: String?
     /// `Retry-After`, as a duration from now; not clamped.
     package var retryAfter: Duration?
     /// What the registry said about pulls left.
@@ -50,9 +48,8 @@ package struct UpstreamResponse: Sendable {
     package init(
         status: Int, contentType: String? = nil, contentLength: Int64? = nil,
         contentRange: ContentRange? = nil, digest: Digest? = nil, etag: String? = nil,
-        next: String? = nil, filtersApplied: String? = nil, retryAfter: Duration? = nil,
-        rateLimit: RateLimit? = nil, cacheStatus: String? = nil,
-        body: any UpstreamBody = EmptyBody()
+        next: String? = nil, retryAfter: Duration? = nil, rateLimit: RateLimit? = nil,
+        cacheStatus: String? = nil, body: any UpstreamBody = EmptyBody()
     ) {
         self.status = status
         self.contentType = contentType
@@ -61,7 +58,6 @@ package struct UpstreamResponse: Sendable {
         self.digest = digest
         self.etag = etag
         self.next = next
-        self.filtersApplied = filtersApplied
         self.retryAfter = retryAfter
         self.rateLimit = rateLimit
         self.cacheStatus = cacheStatus
