@@ -148,7 +148,8 @@ package actor CurlUpstream: UpstreamClient {
                     by: min(deadline, loop.now + settings.timeouts.headers))
             }
             guard credential != nil, conversation.isRepeatable else {
-                return finallyRefused(refused, head, claim)
+                // With a credential for the next time nothing is refused for good.
+                return finallyRefused(credential == nil ? refused : nil, head, claim)
             }
             answersLeft -= 1
         }
@@ -183,16 +184,16 @@ package actor CurlUpstream: UpstreamClient {
     /// Carries out one exchange up to its head.
     ///
     /// What a pooled connection gives instead of a head may be left over from the response before:
-    /// then the request, which is safe to repeat, is sent once more on a connection of its own
-    /// (RFC 9112 §9.3.1).
+    /// then a request that only reads is sent once more on a connection of its own (RFC 9112
+    /// §9.3.1).
     func exchange(_ plan: ExchangePlan) async throws(UpstreamError) -> Transfer {
         var plan = plan
         plan.mayUsePool = true
         do throws(ExchangeFailure) {
             return try await exchangeOnce(plan)
         } catch {
-            // A body that was taken is not there twice.
-            guard error.isPerhapsLeftover, plan.body == nil else { throw error.error }
+            // What changes something may have done so by now.
+            guard error.isPerhapsLeftover, plan.method.isSafe else { throw error.error }
         }
         plan.mayUsePool = false
         do throws(ExchangeFailure) {

@@ -29,12 +29,15 @@ extension Transfer {
     }
 
     /// Fails the exchange after `limit`, or when the whole request is due if that is before.
-    private func arm(_ limit: Duration) {
+    ///
+    /// `rest` is what is left of the limit, if some of it has passed.
+    private func arm(_ limit: Duration, rest: Duration? = nil) {
         phaseTimer?.cancel()
+        let rest = rest ?? limit
         let left = plan.deadline - pool.loop.now
-        phaseTimer = pool.loop.timer(after: min(limit, left)) { [weak self] in
+        phaseTimer = pool.loop.timer(after: min(rest, left)) { [weak self] in
             guard let self, outcome == nil, !isStillSending(limit) else { return }
-            end(.failure(.timeout(limit < left ? currentPhase : .headers)))
+            end(.failure(.timeout(rest < left ? currentPhase : .headers)))
             pool.multi.settle()
         }
     }
@@ -44,7 +47,7 @@ extension Transfer {
         guard stage == .awaitingHead, let body = plan.body else { return false }
         let rest = limit - (pool.loop.now - body.lastMoved)
         guard rest > .zero, plan.deadline > pool.loop.now else { return false }
-        arm(rest)
+        arm(limit, rest: rest)
         return true
     }
 

@@ -9,6 +9,9 @@ package struct UpstreamRequest: Sendable {
         case head = "HEAD"
         case post = "POST"
         case put = "PUT"
+
+        /// Whether it changes nothing, however often it is sent (RFC 9110 §9.2.1).
+        var isSafe: Bool { self == .get || self == .head }
     }
 
     /// The resource, named by parsed values only: no text from a client reaches a URL (SSRF-4).

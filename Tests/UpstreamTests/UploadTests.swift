@@ -43,6 +43,34 @@ private final class Pieces: UpstreamBody {
     func cancel() { state.withLock { $0.isCancelled = true } }
 }
 
+/// Bytes that come late, each piece within a client's patience.
+private final class LatePieces: UpstreamBody {
+    private let count: Int
+    private let given = Mutex(0)
+    private let clock: ManualClock
+    private let loop: EventLoop
+
+    init(_ count: Int, _ clock: ManualClock, _ loop: EventLoop) {
+        self.count = count
+        self.clock = clock
+        self.loop = loop
+    }
+
+    func next() async throws(UpstreamError) -> Chunk? {
+        let number = given.withLock { given in
+            given += 1
+            return given
+        }
+        guard number <= count else { return nil }
+        // The first one is asked for while the connection is made.
+        if number > 1 { clock.advance(by: .seconds(20)) }
+        await loop.pause(for: .zero)
+        return Chunk([1])
+    }
+
+    func cancel() {}
+}
+
 /// Requests with a body, as only the commands send them.
 @Suite struct UploadTests {
     private static func bytes(_ count: Int) -> [UInt8] {
@@ -181,6 +209,75 @@ private final class Pieces: UpstreamBody {
             #expect(try await harness.send(call()).status == 401)
             // By then it is known what is wanted.
             #expect(try await harness.send(call()).status == 201)
+        }
+    }
+
+    /// A token that ran out while nobody pushed is no refusal of the next one.
+    @Test func aStreamThatWasRefusedMayComeAgainWithAFreshToken() async throws {
+        let issued = Mutex(0)
+        let answer: ScriptedServer.Handler = { request in
+            if request.target.hasPrefix("/token") {
+                let number = issued.withLock { issued in
+                    issued += 1
+                    return issued
+                }
+                return Step.response(200, "{\"token\":\"t\(number)\"}")
+            }
+            let isLate = request.target.contains("late")
+            return request["authorization"] == (isLate ? "Bearer t2" : "Bearer t1")
+                ? Step.response(201)
+                : Step.unauthorized("Bearer realm=\"http://\(request["host"] ?? "")/token\"")
+        }
+        try await withServer(answer) { server in
+            let harness = try Harness(server.url) { $0.access = .push }
+            defer { harness.stop() }
+            let name = try Self.name("a")
+            let first = RegistryCall(.put, .path("v2/a/x"), about: name, body: .bytes([1]))
+            #expect(try await harness.send(first).status == 201)
+            for status in [401, 201] {
+                let body = Pieces([Self.bytes(100)], harness.loop)
+                let call = RegistryCall(
+                    .put, .path("v2/a/late"), about: name, body: .stream(body, length: 100))
+                #expect(try await harness.send(call).status == status)
+            }
+        }
+    }
+
+    // RFC 9110 §9.2.2
+    @Test func whatOpensAnUploadIsNotSentTwice() async throws {
+        let answer: ScriptedServer.Handler = { request in
+            request.target.contains("broken")
+                ? [.send("this is no HTTP\r\n\r\n"), .close] : Step.response(202)
+        }
+        try await withServer(answer) { server in
+            let harness = try Harness(server.url)
+            defer { harness.stop() }
+            #expect(try await harness.send(RegistryCall(.post, .path("fine"))).status == 202)
+            await #expect(throws: UpstreamError.self) {
+                try await harness.send(RegistryCall(.post, .path("broken")))
+            }
+            #expect(server.requests.count == 2)
+            #expect(try await harness.send(RegistryCall(.post, .path("fine"))).status == 202)
+            // What only reads is asked for once more.
+            await #expect(throws: UpstreamError.self) {
+                try await harness.send(RegistryCall(.get, .path("broken")))
+            }
+            #expect(server.requests.count == 5)
+        }
+    }
+
+    // UP-2
+    @Test func anUploadThatMovesIsNeverLate() async throws {
+        let clock = ManualClock()
+        let taken: ScriptedServer.Handler = { _ in Step.response(201) }
+        try await withServer(taken) { server in
+            let harness = try Harness(server.url, clock: .manual(clock))
+            defer { harness.stop() }
+            let call = RegistryCall(
+                .put, .path("v2/a"),
+                body: .stream(LatePieces(50, clock, harness.loop), length: 50),
+                patience: .seconds(60))
+            #expect(try await harness.send(call).status == 201)
         }
     }
 
