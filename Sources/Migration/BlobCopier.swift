@@ -30,12 +30,24 @@ struct BlobCopier: Sendable {
         if await ledger.isKnown(blob.digest, in: target) { return }
         if try await destination.hasBlob(target, blob.digest) { return }
         let origin = await origin(of: blob, item)
-        switch try await destination.open(target, blob.digest, mountingFrom: origin) {
+        switch try await open(blob.digest, target, mountingFrom: origin) {
         case .mounted: scoreboard.mounted()
         case .upload(let location):
             if origin != nil { await ledger.forget(origin: blob.digest) }
             try await stream(blob, of: item, to: location)
         }
+    }
+
+    /// A registry that refuses to mount may still take the bytes.
+    private func open(
+        _ digest: Digest, _ target: RepositoryName, mountingFrom origin: RepositoryName?
+    ) async throws(CopyFailure) -> RemoteRegistry.Opening {
+        do throws(CopyFailure) {
+            return try await destination.open(target, digest, mountingFrom: origin)
+        } catch {
+            guard origin != nil, error.isDenial || error.isMissing else { throw error }
+        }
+        return try await destination.open(target, digest, mountingFrom: nil)
     }
 
     /// A name of the destination that has it: of an image that is copied within one registry, its

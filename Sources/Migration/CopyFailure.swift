@@ -122,8 +122,10 @@ extension CopyFailure: CustomStringConvertible {
         case .local(_, let fix): fix
         case .interrupted: "run the same command again: it goes on where it was"
         case .bound: "--include and --exclude make it less"
-        case .content:
+        case .content where side == .source:
             "it is damaged there: push it again from a machine that has it"
+        case .content:
+            "the destination changes what it is sent: look at its log and at proxies before it"
         case .badManifest(.schema1): "pull and push it again with a current client"
         case .badManifest: "push it again with a current client"
         case .transport(let error): Self.fix(error, side)

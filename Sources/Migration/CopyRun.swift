@@ -64,7 +64,7 @@ struct CopyRun: Sendable {
         let items = await found.items
         let failures = await found.failures
         scoreboard.expect(items.count + failures.count)
-        for (name, failure) in failures { scoreboard.failed(name, name, failure) }
+        for (name, failure) in failures { scoreboard.unlisted(name, failure) }
         scoreboard.listing(nil)
         return items
     }

@@ -8,7 +8,7 @@ import Upstream
 /// that a tag never shows half an image; what refers to a manifest comes after it.
 struct ImageCopier: Sendable {
     /// Manifests of one image, referrers included.
-    private static let manifestsMax = 10_000
+    static let manifestsMax = 10_000
     /// Indexes in indexes, referrers of referrers.
     private static let depthMax = 8
 
@@ -20,7 +20,7 @@ struct ImageCopier: Sendable {
     /// Tags that are there already stay as they are.
     var keepsTags = false
 
-    private var destination: RemoteRegistry { blobs.destination }
+    var destination: RemoteRegistry { blobs.destination }
 
     /// What became of an image.
     enum Outcome: Sendable {
@@ -34,29 +34,39 @@ struct ImageCopier: Sendable {
     /// Copies one.
     ///
     /// `isKnown` says whether an earlier run has brought all of this digest: then only what refers
-    /// to it is looked for.
+    /// to it and to its parts is looked for.
     func copy(
         _ item: ImageItem, isKnown: (Digest) -> Bool
     ) async throws(CopyFailure) -> Outcome {
         let present = try await pacer.attempt { () throws(CopyFailure) in
             try await destination.digest(item.target, item.targetReference)
         }
-        if let present, keepsTags, try await !isCurrent(item, present) { return .left }
+        let hasTag = item.targetReference.tag != nil
+        if let present, keepsTags, hasTag, try await !isCurrent(item, present) { return .left }
         if let present, platform == nil, isKnown(present), try await isCurrent(item, present) {
             var walk = Walk(item)
-            try await copyReferrers(of: present, &walk)
+            try await copyNewReferrers(of: present, &walk)
             return walk.didPush ? .copied(present) : .present(present)
         }
         var walk = Walk(item)
         let document = try await resolve(item)
+        try Self.check(item, document.digest)
         try await bring(document, &walk, depth: 0)
-        let tag = item.targetReference.tag
-        if present != document.digest || tag == nil {
-            try await push(document, as: tag, &walk, isThere: present == document.digest)
-        }
+        try await push(
+            document, as: item.targetReference.tag, &walk, isThere: present == document.digest)
         try await copyReferrers(of: document.digest, &walk)
         return walk.didPush || present != document.digest
             ? .copied(document.digest) : .present(document.digest)
+    }
+
+    /// Under a digest there is only what has it.
+    private static func check(_ item: ImageItem, _ digest: Digest) throws(CopyFailure) {
+        guard let wanted = item.targetReference.digest, wanted != digest else { return }
+        throw CopyFailure(
+            .destination, "",
+            .local(
+                "\(item.name) \(item.reference) is \(digest), so it cannot become \(wanted)",
+                fix: "leave the digest out of the image's new name"))
     }
 
     /// Whether the source still says the same.
@@ -87,7 +97,7 @@ struct ImageCopier: Sendable {
         return try await self.document(.digest(wanted.digest), item)
     }
 
-    private func document(
+    func document(
         _ reference: Reference, _ item: ImageItem
     ) async throws(CopyFailure) -> RemoteRegistry.Document {
         try await pacer.attempt { () throws(CopyFailure) in
@@ -98,7 +108,7 @@ struct ImageCopier: Sendable {
     // MARK: - Down
 
     /// What one image's walk has seen and done.
-    private struct Walk {
+    struct Walk {
         let item: ImageItem
         var seen: Set<Digest> = []
         var didPush = false
@@ -122,7 +132,7 @@ struct ImageCopier: Sendable {
     }
 
     /// Brings everything that a manifest names.
-    private func bring(
+    func bring(
         _ document: RemoteRegistry.Document, _ walk: inout Walk, depth: Int
     ) async throws(CopyFailure) {
         guard try walk.enter(document.digest, depth: depth) else { return }
@@ -139,7 +149,7 @@ struct ImageCopier: Sendable {
     }
 
     /// Brings a manifest by its digest with all that it names and all that refers to it.
-    private func bringManifest(
+    func bringManifest(
         _ digest: Digest, _ walk: inout Walk, depth: Int
     ) async throws(CopyFailure) {
         guard !walk.seen.contains(digest) else { return }
@@ -153,11 +163,11 @@ struct ImageCopier: Sendable {
         try await copyReferrers(of: digest, &walk, depth: depth)
     }
 
-    private func push(
+    func push(
         _ document: RemoteRegistry.Document, as tag: Tag?, _ walk: inout Walk, isThere: Bool
     ) async throws(CopyFailure) {
-        if isThere, tag == nil { return }
         let target = walk.item.target
+        guard !isThere else { return try await listIfNeeded(document, target) }
         let isListed = try await pacer.attempt { () throws(CopyFailure) in
             try await destination.put(document, target, as: tag)
         }
@@ -168,7 +178,7 @@ struct ImageCopier: Sendable {
         }
     }
 
-    private static func isManifest(_ descriptor: Descriptor) -> Bool {
+    static func isManifest(_ descriptor: Descriptor) -> Bool {
         switch descriptor.mediaType {
         case MediaType.ociIndex, MediaType.ociManifest, MediaType.dockerList,
             MediaType.dockerManifest, MediaType.ociArtifact, MediaType.dockerSchema1,
@@ -176,6 +186,10 @@ struct ImageCopier: Sendable {
             true
         default: false
         }
+    }
+
+    static func isIndex(_ descriptor: Descriptor) -> Bool {
+        [MediaType.ociIndex, MediaType.dockerList].contains(descriptor.mediaType)
     }
 
     /// Brings blobs, several at a time; the first failure is told when all have ended.
@@ -197,64 +211,5 @@ struct ImageCopier: Sendable {
             return await group.reduce(into: []) { $0.append($1) }
         }
         if let failure = failures.compactMap({ $0 }).first { throw failure }
-    }
-
-    // MARK: - What refers to it
-
-    /// Brings what the referrers API lists for a manifest.
-    ///
-    /// What registries without it keep under a tag of the digest is copied as the tag that it is.
-    private func copyReferrers(
-        of digest: Digest, _ walk: inout Walk, depth: Int = 0
-    ) async throws(CopyFailure) {
-        let item = walk.item
-        let listed = try await pacer.attempt { () throws(CopyFailure) in
-            try await item.source.referrers(item.name, digest)
-        }
-        guard let listed else {
-            try await copyReferrersTag(of: digest, &walk, depth: depth)
-            return
-        }
-        for descriptor in listed {
-            try await bringManifest(descriptor.digest, &walk, depth: depth + 1)
-        }
-    }
-
-    private func copyReferrersTag(
-        of digest: Digest, _ walk: inout Walk, depth: Int
-    ) async throws(CopyFailure) {
-        let item = walk.item
-        // With all tags of the name it comes anyway.
-        guard !item.isOfWholeName else { return }
-        let tag = Reference.tag(digest.referrersTag)
-        let found = try await pacer.attempt { () throws(CopyFailure) in
-            try await item.source.digest(item.name, tag)
-        }
-        guard let found, !walk.seen.contains(found) else { return }
-        let document = try await document(tag, item)
-        try await bring(document, &walk, depth: depth + 1)
-        let present = try await pacer.attempt { () throws(CopyFailure) in
-            try await destination.digest(item.target, tag)
-        }
-        if present != document.digest {
-            try await push(document, as: digest.referrersTag, &walk, isThere: false)
-        }
-    }
-
-    /// Adds a manifest to the list under its subject's tag, for a destination without the API
-    /// (distribution-spec, "Pushing Manifests with Subject").
-    private func listByTag(
-        _ document: RemoteRegistry.Document, _ subject: Digest, _ name: RepositoryName
-    ) async throws(CopyFailure) {
-        let entry = Descriptor(
-            mediaType: document.manifest.mediaType, digest: document.digest,
-            size: Int64(document.bytes.count),
-            artifactType: document.manifest.referrerArtifactType,
-            annotations: document.manifest.annotations)
-        try await blobs.ledger.alone(with: subject) { () throws(CopyFailure) in
-            try await pacer.attempt { () throws(CopyFailure) in
-                try await destination.list(entry, name, under: subject.referrersTag)
-            }
-        }
     }
 }

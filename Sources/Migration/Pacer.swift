@@ -8,6 +8,8 @@ actor Pacer {
     private static let firstPause = Duration.milliseconds(500)
     /// A registry that says 429 without a time.
     private static let limitPause = Duration.seconds(10)
+    /// How often one request is put off by a registry's limit.
+    private static let limitsMax = 360
     /// How long all limits together may keep one request waiting.
     private static let waitMax = Duration.seconds(3600)
 
@@ -27,6 +29,7 @@ actor Pacer {
         _ body: () async throws(CopyFailure) -> T
     ) async throws(CopyFailure) -> T {
         var failures = 0
+        var limits = 0
         var waited = Duration.zero
         while true {
             try await awaitPermission()
@@ -38,9 +41,11 @@ actor Pacer {
             }
             if Task.isCancelled { throw CopyFailure(failure.side, "", .interrupted) }
             if failure.isLimit {
-                let pause = failure.retryAfter ?? Self.limitPause
+                // A registry that says "at once" while it refuses is left alone all the same.
+                let pause = max(failure.retryAfter ?? Self.limitPause, Self.firstPause)
                 waited = waited + pause
-                guard waited <= Self.waitMax else { throw failure }
+                limits += 1
+                guard waited <= Self.waitMax, limits <= Self.limitsMax else { throw failure }
                 await note(pause, for: failure.side)
                 continue
             }

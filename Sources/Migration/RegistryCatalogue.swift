@@ -21,7 +21,11 @@ struct RegistryCatalogue: Catalogue {
 
     func list(_ found: Findings) async throws(CopyFailure) {
         let pairs: [Pair]
-        if let given = self.pairs { pairs = given } else { pairs = try await all(found) }
+        if let given = self.pairs {
+            pairs = given.filter { filter.takes($0.name) }
+        } else {
+            pairs = try await all(found)
+        }
         let queue = WorkQueue(pairs)
         await withTaskGroup { group in
             for _ in 0..<max(1, jobs) {

@@ -9,6 +9,9 @@ import Upstream
 actor RemoteRegistry {
     /// A list of names or tags, one page of it.
     static let pageBytesMax = 4 << 20
+    /// What refers to one manifest.
+    private static let referrersMax = ImageCopier.manifestsMax
+    private static let referrersBytesMax = 64 << 20
 
     nonisolated let side: Side
     nonisolated let address: RegistryAddress
@@ -107,6 +110,7 @@ actor RemoteRegistry {
         var found: [Descriptor] = []
         var resource = UpstreamRequest.Resource.referrers(name, digest, artifactType: nil)
         var pages = PageCount(side, what)
+        var bytesLeft = Self.referrersBytesMax
         while true {
             let response = try await send(UpstreamRequest(.get, resource), what)
             guard response.status == 200 else {
@@ -127,10 +131,22 @@ actor RemoteRegistry {
                 throw CopyFailure(side, what, .badManifest(error))
             }
             hasReferrers = true
+            bytesLeft -= bytes.count
+            guard found.count <= Self.referrersMax, bytesLeft >= 0 else {
+                throw CopyFailure(side, what, .bound("more than \(Self.referrersMax) of them"))
+            }
             guard let next = response.next else { return found }
             try pages.count(next)
             resource = .next(name, link: next)
         }
+    }
+
+    /// Whether it has the referrers API: asked about this manifest if that has not shown yet.
+    func listsReferrers(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(CopyFailure) -> Bool {
+        if let hasReferrers { return hasReferrers }
+        return try await referrers(name, digest) != nil
     }
 
     // MARK: - Asking

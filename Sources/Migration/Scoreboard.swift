@@ -42,6 +42,15 @@ final class Scoreboard: Sendable {
         var skipped: Int { rows.values.reduce(0) { $0 + $1.skipped } }
         var failed: Int { rows.values.reduce(0) { $0 + $1.failed } }
         var done: Int { copied + skipped + failed }
+
+        fileprivate mutating func note(_ failure: CopyFailure, _ name: String, _ label: String) {
+            rows[name, default: Row()].failed += 1
+            if failures.count < Scoreboard.failuresMax {
+                failures.append((label, failure))
+            } else {
+                failuresUntold += 1
+            }
+        }
     }
 
     private let state = Mutex(Sample())
@@ -93,14 +102,14 @@ final class Scoreboard: Sendable {
     /// `name` is the row, `label` what the report calls it.
     func failed(_ name: String, _ label: String, _ failure: CopyFailure) {
         state.withLock {
-            $0.rows[name, default: Row()].failed += 1
+            $0.note(failure, name, label)
             $0.outagesInRow = failure.isOutage ? $0.outagesInRow + 1 : 0
-            if $0.failures.count < Self.failuresMax {
-                $0.failures.append((label, failure))
-            } else {
-                $0.failuresUntold += 1
-            }
         }
+    }
+
+    /// What could not be listed, which says nothing about the images that were.
+    func unlisted(_ name: String, _ failure: CopyFailure) {
+        state.withLock { $0.note(failure, name, name) }
     }
 
     func moved(_ bytes: Int, of item: ImageItem) {

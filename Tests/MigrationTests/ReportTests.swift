@@ -98,6 +98,23 @@ import Upstream
         #expect(ErrorAnswer.shown(String(repeating: "x", count: 5000)).count == 200)
     }
 
+    /// A source that cannot list some of it is there all the same.
+    @Test func whatCannotBeListedIsNoOutage() {
+        let scoreboard = Scoreboard()
+        for number in 0..<12 {
+            scoreboard.unlisted("n\(number)", failure(.transport(.timeout(.firstByte))))
+        }
+        let sample = scoreboard.sample
+        #expect(sample.outagesInRow == 0)
+        #expect(sample.failed == 12 && sample.failures.count == 12)
+    }
+
+    @Test func whatIsToBeDoneDependsOnTheSide() {
+        let wrong = CopyFailure.Cause.content("it was taken for another digest")
+        #expect(CopyFailure(.source, "", wrong).fix.contains("push it again"))
+        #expect(CopyFailure(.destination, "", wrong).fix.contains("the destination"))
+    }
+
     @Test func whatMayPassIsToldFromWhatDoesNot() {
         #expect(failure(.transport(.reset)).isWorthRepeating)
         #expect(failure(.answer(status: 502, code: "", message: "")).isWorthRepeating)

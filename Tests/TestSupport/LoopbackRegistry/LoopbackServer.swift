@@ -99,9 +99,9 @@ private func converse(
 ) {
     let reader = SocketReader(socket, bufferSize: 16 * 1024)
     while !stopped.isOpen {
-        guard let request = try? WireRequest.read(from: reader) else { return }
+        guard var request = try? WireRequest.read(from: reader) else { return }
         if let text = request["Content-Length"], let length = Int(text), length > 0 {
-            _ = try? reader.exactly(length)
+            request.body = (try? reader.exactly(length)) ?? []
         }
         let writer = ResponseWriter(
             socket: socket, plan: respond(request), isHead: request.method == "HEAD",

@@ -8,6 +8,7 @@ package struct WireRequest: Sendable, CustomStringConvertible {
     /// The request target as it came, query included.
     package let target: String
     package let fields: [(name: String, value: String)]
+    package var body: [UInt8] = []
 
     /// The request and its range, in one line.
     package var description: String {
