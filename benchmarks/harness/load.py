@@ -9,6 +9,8 @@ import time
 
 CORE = 1
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+#: What every client of a registry says, and docker-registry answers 404 without.
+ACCEPT = "Accept: application/vnd.oci.image.manifest.v1+json"
 TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
@@ -16,11 +18,10 @@ def pinned(command, core=CORE):
     return ["taskset", "-c", str(core)] + command
 
 
-def wrk(url, connections, seconds, paths=None, fields=()):
+def wrk(url, connections, seconds, paths=None):
     """One run: requests, bytes, seconds and latencies; `paths` are asked for in a shuffled order."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
-    for field in fields:
-        command += ["-H", field]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency",
+               "-H", ACCEPT]
     script = None
     if paths is not None:
         script = tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False)
@@ -60,7 +61,8 @@ def wrk(url, connections, seconds, paths=None, fields=()):
 def download(url, output="/dev/null", extra=()):
     """One download by curl: seconds, and seconds to the first byte."""
     text = subprocess.run(
-        pinned(["curl", "-sf", "-o", output, "-w", "%{time_total} %{time_starttransfer}", *extra, url]),
+        pinned(["curl", "-sf", "-H", ACCEPT, "-o", output, "-w",
+                "%{time_total} %{time_starttransfer}", *extra, url]),
         capture_output=True, text=True, check=True).stdout
     total, first = text.split()
     return float(total), float(first)
@@ -110,7 +112,8 @@ class Sockets:
         return made
 
     def _ask(self, made):
-        made.sendall(f"GET /{self.path} HTTP/1.1\r\nHost: {self.host[0]}\r\n\r\n".encode())
+        made.sendall(f"GET /{self.path} HTTP/1.1\r\nHost: {self.host[0]}\r\n"
+                     f"{ACCEPT}\r\n\r\n".encode())
 
     def idle(self, count):
         """Connections that were served once and are kept."""
