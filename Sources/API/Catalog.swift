@@ -12,6 +12,8 @@ import Server
 struct Catalog {
     private static let countMax = 1000
     private static let countUnasked = 100
+    /// Names looked at together, however few are asked for: the caller may see few of them.
+    private static let namesPerLook = 256
 
     private let request: Request
     private let gate: Gate
@@ -65,10 +67,11 @@ struct Catalog {
             return []
         }
         var found: [String] = []
+        let limit = max(count + 1, Self.namesPerLook)
         while found.count <= count {
-            let names = await repository.names(after: start, limit: count + 1)
+            let names = await repository.names(after: start, limit: limit)
             found += names.filter { isShown($0, repository, prefix) }
-            guard let end = names.last, names.count > count else { break }
+            guard let end = names.last, names.count == limit else { break }
             start = end
         }
         return found.prefix(count + 1).map { prefix + $0 }

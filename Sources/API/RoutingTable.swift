@@ -115,15 +115,16 @@ package struct RoutingTable: Sendable {
     func catalogued(
         listener: String, prefix: Substring?
     ) -> [(repository: Repository, prefix: String)] {
-        if let prefix { return named(prefix).map { [($0, "")] } ?? [] }
         guard let rules = listeners[listener] else { return [] }
+        let takesPaths = rules.ways.contains { $0 == .path }
+        if let prefix { return takesPaths ? named(prefix).map { [($0, "")] } ?? [] : [] }
         var found: [(repository: Repository, prefix: String)] = []
         if rules.ways.contains(where: { $0 == .root }),
             let root = rules.repository.flatMap({ repositories[$0] })
         {
             found.append((root, ""))
         }
-        guard rules.ways.contains(where: { $0 == .path }) else { return found }
+        guard takesPaths else { return found }
         for (name, repository) in repositories.sorted(by: { $0.key < $1.key }) {
             if case .group = repository { continue }
             if found.first?.repository.name != name { found.append((repository, name + "/")) }

@@ -57,6 +57,27 @@ struct E81_CatalogTests {
         #expect(asked.isEmpty)
     }
 
+    // A listener lists only what can be pulled from it, whatever stands in front of /v2/.
+    @Test func aListenerListsNoRepositoryThatItDoesNotServe() throws {
+        let upstream = try LoopbackRegistry()
+        let image = ImageFixture(seed: 861, layerSizes: [1000], architectures: ["amd64"])
+        upstream.add(image, "team/secret")
+        let daemon = try DaemonProcess(
+            DaemonConfiguration(
+                [
+                    DaemonConfiguration.proxy("private.example.org", upstream),
+                    "[repositories.releases]\ntype = \"hosted\"",
+                ], listeners: ["", "route = [\"root\"]\nrepository = \"releases\""]))
+        let prefix = "/private.example.org/v2"
+        func catalog(_ listener: Int) throws -> String {
+            try RawClient.request(daemon.listeners[listener], "\(prefix)/_catalog").text
+        }
+        let pulled = "\(prefix)/team/secret/manifests/latest"
+        #expect(try RawClient.request(daemon.listeners[0], pulled).status == 200)
+        #expect(try poll { try catalog(0) == "{\"repositories\":[\"team/secret\"]}" })
+        #expect(try catalog(1) == "{\"repositories\":[]}")
+    }
+
     // AUTH-4: it shows what can be pulled, by whom and with what.
     @Test func nobodySeesNamesThatHeMayNotPull() throws {
         let scene = try HostedScene()
