@@ -1,5 +1,6 @@
 package import OCI
 import Reactor
+import Synchronization
 
 /// A part of what refers to a manifest, in the order of the digests.
 package struct ReferrersPage: Equatable, Sendable {
@@ -14,6 +15,10 @@ package struct ReferrersPage: Equatable, Sendable {
 extension ContentIndex {
     /// Bytes of all lists that are kept of upstreams; the oldest go first.
     package static let keptReferrersBytesMax: Int64 = 64 << 20
+    /// What is left of them when there are more: adding them up looks at all, so not every time.
+    private static let keptReferrersBytesLeft = keptReferrersBytesMax / 8 * 7
+    /// What a row and its places in two indexes take besides the list, in bytes.
+    package static let keptReferrersOverhead: Int64 = 256
 
     /// Manifests linked in the repository whose subject is `subject`, behind `last`.
     ///
@@ -59,13 +64,32 @@ extension ContentIndex {
             row.bind(1, try connection.repository(repository, name))
             row.bind(2, subject)
             row.bind(3, list)
-            row.bind(4, Int64(list.count))
+            row.bind(4, Int64(list.count) + Self.keptReferrersOverhead)
             row.bind(5, time)
             try row.run()
-            let old = try connection.statement(.dropOldReferrers)
-            old.bind(1, Self.keptReferrersBytesMax)
-            try old.run()
+            try self.boundReferrers(connection, adding: Int64(list.count))
         }
+    }
+
+    /// Lets the oldest lists go when there are too many.
+    ///
+    /// What is counted may be too much, as what a list took the place of is not taken off: it is
+    /// added up again before anything goes.
+    private func boundReferrers(
+        _ connection: Connection, adding bytes: Int64
+    ) throws(IndexError) {
+        let known = keptReferrersBytes.load(ordering: .relaxed)
+        var total = known + bytes + Self.keptReferrersOverhead
+        if known < 0 || total > Self.keptReferrersBytesMax {
+            total = try connection.total(.keptReferrersTotal)
+        }
+        if total > Self.keptReferrersBytesMax {
+            let old = try connection.statement(.dropOldReferrers)
+            old.bind(1, Self.keptReferrersBytesLeft)
+            try old.run()
+            total = try connection.total(.keptReferrersTotal)
+        }
+        keptReferrersBytes.store(total, ordering: .relaxed)
     }
 
     /// What the upstream last said refers to `subject`; nil if it was never asked.
@@ -79,5 +103,12 @@ extension ContentIndex {
             row.bind(3, subject)
             return try row.step() ? row.bytes(0) : nil
         }
+    }
+}
+
+extension Connection {
+    fileprivate func total(_ query: Query) throws(IndexError) -> Int64 {
+        let row = try statement(query)
+        return try row.step() ? row.integer(0) : 0
     }
 }

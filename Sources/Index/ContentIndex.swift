@@ -37,6 +37,10 @@ package final class ContentIndex: Sendable {
     let journal: NamesJournal
     let knownLinks = KnownLinks()
     let totalsState: Mutex<IndexTotals>
+    /// Of all lists that are kept of upstreams; below 0 before they were added up.
+    ///
+    /// Written on the index thread. After a transaction that failed it is more than there is.
+    let keptReferrersBytes = Atomic<Int64>(-1)
     private let footprintBytes: Atomic<Int64>
     private let damaged = Atomic<Bool>(false)
 

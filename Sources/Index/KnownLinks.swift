@@ -8,10 +8,12 @@ import Synchronization
 /// shares the epoch). Who reads a link while that happens must not put it back, so a link is added
 /// under the epoch that was read before it.
 final class KnownLinks: Sendable {
-    /// Above this many digests all are forgotten: about 4 MB.
+    /// Above this many digests, or names of digests, all are forgotten: about 8 MB, twice as much
+    /// with names as long as may be.
     private static let digestsMax = 16_384
+    private static let placesMax = 32_768
     /// Names under which one digest is remembered: a base layer is part of many images.
-    private static let placesMax = 8
+    private static let placesPerDigest = 8
 
     private struct Place: Equatable {
         let repository: String
@@ -20,6 +22,8 @@ final class KnownLinks: Sendable {
 
     private struct State {
         var places: [Digest: [Place]] = [:]
+        /// Of all digests together.
+        var placesCount = 0
         var epoch: UInt64 = 0
     }
 
@@ -42,11 +46,17 @@ final class KnownLinks: Sendable {
     ) {
         state.withLock { state in
             guard state.epoch == epoch else { return }
-            if state.places.count >= Self.digestsMax { state.places.removeAll() }
-            var places = state.places[digest] ?? []
-            if places.count >= Self.placesMax { places.removeFirst() }
-            places.append(Place(repository: repository, name: name.text))
-            state.places[digest] = places
+            if state.places[digest]?.count == Self.placesPerDigest {
+                state.places[digest]?.removeFirst()
+                state.placesCount -= 1
+            }
+            if state.places.count >= Self.digestsMax || state.placesCount >= Self.placesMax {
+                state.places.removeAll()
+                state.placesCount = 0
+            }
+            let place = Place(repository: repository, name: name.text)
+            state.places[digest, default: []].append(place)
+            state.placesCount += 1
         }
     }
 
@@ -54,6 +64,7 @@ final class KnownLinks: Sendable {
     func forget() {
         state.withLock { state in
             state.places.removeAll(keepingCapacity: true)
+            state.placesCount = 0
             state.epoch &+= 1
         }
     }

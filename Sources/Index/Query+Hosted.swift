@@ -110,6 +110,7 @@ extension Query {
                 SELECT id, sum(size) OVER (ORDER BY asked_at DESC, id DESC) AS total
                 FROM upstream_referrers) WHERE total > ?1)
             """
+        case .keptReferrersTotal: "SELECT total(size) FROM upstream_referrers"
         case .knownNames:
             """
             SELECT name FROM repository r WHERE repository = ?1 AND name > ?2

@@ -23,7 +23,7 @@ enum Query: Int, CaseIterable {
     case unreferenced, hostedRepositories, heldDisk, boundTag, place, tagsByAge, isPart
     case isHosted, untagged, pushTag
     // Lists of upstreams
-    case keepReferrers, keptReferrers, dropOldReferrers, knownNames
+    case keepReferrers, keptReferrers, dropOldReferrers, keptReferrersTotal, knownNames
     // Uploads
     case upload, uploads, insertUpload, deleteUpload
 
@@ -33,7 +33,9 @@ enum Query: Int, CaseIterable {
     /// Whether something may be shown no more afterwards, or something else in its place.
     var changesShown: Bool {
         switch self {
-        case .deleteLinks, .deleteLink, .bindTag, .deleteTag, .deleteTagsTo: true
+        case .deleteLinks, .deleteLink, .bindTag, .pushTag, .restoreTag, .deleteTag, .deleteTagsTo,
+            .dropLooseTags:
+            true
         default: false
         }
     }
@@ -285,7 +287,7 @@ enum Query: Int, CaseIterable {
             .tagsTo, .unreferenced, .hostedRepositories, .heldDisk, .boundTag, .place, .tagsByAge,
             .isPart, .isHosted, .untagged, .pushTag, .upload,
             .uploads, .insertUpload, .deleteUpload, .keepReferrers, .keptReferrers,
-            .dropOldReferrers, .knownNames:
+            .dropOldReferrers, .keptReferrersTotal, .knownNames:
             hostedSQL
         case .noteVerified: "UPDATE blob SET verified_at = ?2 WHERE digest = ?1"
         case .insertPin:

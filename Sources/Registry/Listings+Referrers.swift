@@ -74,16 +74,20 @@ extension Listings {
         }
     }
 
-    /// Follows the upstream's pages to the end.
+    /// Follows the upstream's pages to the end, or as far as is reasonable.
     private func fetchReferrersPages(
         _ key: ReferrersKey
     ) async throws(RegistryError) -> [Descriptor] {
         var found: [Descriptor] = []
         var resource = UpstreamRequest.Resource.referrers(
             key.name, key.subject, artifactType: nil)
-        for _ in 0..<Self.pagesMax {
+        var bytesCount = 0
+        let deadline = content.loop.now + Self.referrersTimeMax
+        for _ in 0..<Self.referrersPagesMax {
+            guard content.loop.now < deadline else { throw .timedOut(registry: source.registry) }
             let response = try await send(resource)
             let bytes = try await collect(response)
+            bytesCount += bytes.count
             let page = await content.workers.run {
                 try? ReferrersIndex.parse(bytes).descriptors
             }
@@ -91,7 +95,9 @@ extension Listings {
                 throw .corrupt(registry: source.registry, "the referrers are no index")
             }
             found += page
-            guard let next = response.next, found.count < Self.referrersMax else { break }
+            guard let next = response.next, found.count < Self.referrersMax,
+                bytesCount < Self.referrersBytesMax
+            else { break }
             resource = .next(key.name, link: next)
         }
         return found
@@ -105,8 +111,14 @@ extension Listings {
         let (content, scope) = (self.content, source.scope)
         let list = await content.workers.run { () -> [UInt8]? in
             let list = ReferrersIndex(descriptors).encode()
-            let isNews = content.keptReferrers(scope, key.name, key.subject) != list
-            return isNews && list.count <= Self.keptReferrersBytesMax ? list : nil
+            let kept = content.keptReferrers(scope, key.name, key.subject)
+            // That nothing refers to it is worth a place if it was pulled: anybody can ask for
+            // digests that are nowhere.
+            let isWorthIt =
+                kept != nil || !descriptors.isEmpty
+                || content.isLinked(scope, key.name, key.subject)
+            return isWorthIt && kept != list && list.count <= Self.keptReferrersBytesMax
+                ? list : nil
         }
         guard let list else { return }
         await content.keepReferrers(scope, key.name, key.subject, list)

@@ -16,8 +16,13 @@ actor Listings {
     static let cachedTagsMax = 400_000
     /// How long a list is believed.
     static let tagListTTL = Duration.seconds(30)
-    /// Most referrers of one manifest.
+    /// Most referrers of one manifest: of more, the first.
     static let referrersMax = 10_000
+    /// Pages of referrers followed upstream, bytes of them after which no further one is, and how
+    /// long that may take (RES-2, RES-3).
+    static let referrersPagesMax = 100
+    static let referrersBytesMax = 8 << 20
+    static let referrersTimeMax = Duration.seconds(60)
     /// Referrers kept in memory over all manifests, in bytes.
     static let cachedReferrersBytesMax = 16 << 20
     /// The longest list of referrers that is kept for when the upstream is gone.

@@ -70,14 +70,39 @@ struct E81_UpstreamReferrersTests {
             try E81_ReferrersTests.pages(daemon.address, target) == [digests([1, 2, 3])])
     }
 
+    // RES-3: neither pages without end nor large ones fill the memory.
+    @Test(arguments: [0, 3_000_000])
+    func whatAnUpstreamSaysIsBounded(pageBytes: Int) throws {
+        let upstream = try upstream([1])
+        let padding = String(repeating: " ", count: pageBytes)
+        let next = "</v2/org/a/referrers/\(subject)?next=x>; rel=\"next\""
+        upstream.inject(.header("Link", next), on: "/referrers/")
+        upstream.inject(
+            [
+                .header("Link", next),
+                .otherBody(
+                    TestContent("{\"schemaVersion\":2,\(padding)\"manifests\":[\(Self.entry(2))]}")),
+            ], on: "next=x")
+        let daemon = try DaemonProcess(configuration([upstream]))
+        let target = "/v2/up0.example.org/org/a/referrers/\(subject)"
+        #expect(try E81_ReferrersTests.pages(daemon.address, target) == [digests([1, 2])])
+        #expect(upstream.count("/referrers/") <= (pageBytes == 0 ? 100 : 4))
+    }
+
     // Signatures that were seen stay to be seen: after a restart, too.
     @Test(arguments: [true, false])
     func whatTheUpstreamSaidIsKnownWhenItIsGone(offline: Bool) throws {
         let home = try TemporaryDirectory()
         let upstream = try upstream([1, 2])
         let target = "/v2/up0.example.org/org/a/referrers/\(subject)"
-        let empty = "/v2/up0.example.org/org/a/referrers/\(MessageDigest.of([9]))"
+        let pulled = image.platforms[0].manifest.digest
+        let empty = "/v2/up0.example.org/org/a/referrers/\(pulled)"
+        // Nobody pulled this: it takes no place.
+        let random = "/v2/up0.example.org/org/a/referrers/\(MessageDigest.of([9]))"
         var daemon = try DaemonProcess(configuration([upstream]), home: home)
+        let manifest = "/v2/up0.example.org/org/a/manifests/\(pulled)"
+        #expect(try RawClient.request(daemon.address, manifest).status == 200)
+        #expect(try RawClient.request(daemon.address, random).status == 200)
         #expect(try E81_ReferrersTests.pages(daemon.address, target) == [digests([1, 2])])
         #expect(try RawClient.request(daemon.address, empty).status == 200)
         daemon.stop()
@@ -90,8 +115,10 @@ struct E81_UpstreamReferrersTests {
         #expect(known.status == 200 && known.text.contains("\"manifests\":[]"))
         // Of what nobody ever asked nothing is known, and nothing is made up.
         let unknown = "/v2/up0.example.org/org/a/referrers/\(MessageDigest.of([8]))"
-        let status = try RawClient.request(daemon.address, unknown).status
-        #expect(offline ? status == 404 : [502, 503].contains(status))
+        for target in [unknown, random] {
+            let status = try RawClient.request(daemon.address, target).status
+            #expect(offline ? status == 404 : [502, 503].contains(status))
+        }
     }
 
     @Test func theTagThatStandsInIsKnownToo() throws {

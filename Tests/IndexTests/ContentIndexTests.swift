@@ -206,20 +206,28 @@ struct ContentIndexTests {
             try index.keptReferrers(
                 repository: hub, name: app, subject: IndexFixture.digest(number))
         }
-        let part = Int(ContentIndex.keptReferrersBytesMax / 3)
-        for number in 1...4 {
+        let overhead = ContentIndex.keptReferrersOverhead
+        let part = Int(ContentIndex.keptReferrersBytesMax / 4 - overhead)
+        func keep(_ number: Int, _ count: Int) async throws {
             try await index.keepReferrers(
                 repository: hub, name: app, subject: IndexFixture.digest(number),
-                [UInt8](repeating: UInt8(number), count: part))
+                [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: count))
         }
-        #expect(try kept(1) == nil)
-        #expect(try kept(4)?.first == 4 && kept(2)?.first == 2)
+        for number in 1...4 { try await keep(number, part) }
+        #expect(try kept(1)?.first == 1)
+        // Short ones take place, too; and then there is room for a while.
+        try await keep(5, 1)
+        #expect(try kept(1) == nil && kept(2)?.first == 2 && kept(5) == [5])
+        try await keep(6, part / 2)
+        #expect(try kept(2)?.first == 2)
+        try await keep(6, part)
+        #expect(try kept(2) == nil && kept(3)?.first == 3 && kept(6)?.count == part)
         try await index.keepReferrers(
-            repository: hub, name: app, subject: IndexFixture.digest(2), [7])
-        #expect(try kept(2) == [7])
+            repository: hub, name: app, subject: IndexFixture.digest(3), [7])
+        #expect(try kept(3) == [7])
         #expect(
             try index.keptReferrers(
-                repository: "quay", name: app, subject: IndexFixture.digest(2)) == nil)
+                repository: "quay", name: app, subject: IndexFixture.digest(3)) == nil)
     }
 
     @Test func whereAGroupFoundAName_isRemembered() async throws {
