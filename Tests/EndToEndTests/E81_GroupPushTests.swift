@@ -92,6 +92,29 @@ struct E81_GroupPushTests {
         #expect(scene.upstream.requests.isEmpty)
     }
 
+    // A signature alone makes the name one's own, until it and its blobs are deleted (README).
+    @Test func aSignatureOfAProxiedImageHidesItsTags() throws {
+        let scene = try HostedScene(base: "/v2/")
+        let image = ImageFixture(seed: 85, layerSizes: [1000], architectures: ["amd64"])
+        scene.upstream.add(image, "library/a")
+        let latest = scene.target("library/a", "manifests/latest")
+        #expect(try scene.get(latest).status == 200)
+        let config = Array("{}".utf8)
+        let signature = HostedScene.manifest(
+            [config], subject: image.platforms[0].manifest.content.bytes, artifactType: "a/sig")
+        #expect(try scene.push("library/a", blob: config).status == 201)
+        let digest = MessageDigest.of(signature)
+        #expect(try scene.push("library/a", manifest: signature, as: digest).status == 201)
+        #expect(try scene.get(latest).status == 404)
+        let direct = "/v2/up.example.org/library/a/manifests/latest"
+        #expect(try scene.get(direct).status == 200)
+        for part in ["manifests/\(digest)", "blobs/\(MessageDigest.of(config))"] {
+            let target = "/v2/releases/library/a/\(part)"
+            #expect(try scene.request("DELETE", target).status == 202)
+        }
+        #expect(try scene.get(latest).status == 200)
+    }
+
     // A group of groups takes pushes for a hosted repository at any depth.
     @Test func groupsOfGroupsTakePushes() throws {
         let scene = try HostedScene(base: "/v2/outer/")
