@@ -24,7 +24,8 @@ struct Pull {
         guard let reference = Reference(parsing: text) else { return .noReference(text) }
         var answer: Answer
         do throws(RegistryError) {
-            let found = try await repository.manifest(name, reference)
+            let found = try await repository.manifest(
+                name, reference, isHead: request.head.method == .head)
             answer = manifest(found, reference)
         } catch {
             answer = .failure(error, missing: .manifestUnknown, what: describe(reference))

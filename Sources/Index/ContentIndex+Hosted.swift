@@ -7,6 +7,10 @@ extension ContentIndex {
     /// How many blobs one transaction of a collection lets go.
     private static let collectedMax = 256
 
+    /// Whether nobody counts on what is about to be let go.
+    package typealias MayGo =
+        @Sendable (_ repository: String, _ name: String, Digest) -> Bool
+
     /// What one step of a collection let go.
     package struct Collected: Sendable {
         /// The number of the name that is done with.
@@ -132,9 +136,7 @@ extension ContentIndex {
     /// Nil when there is no further name. `mayGo` has the last word on each of them.
     package func collect(
         after last: Int64, linkedBefore time: Int64,
-        mayGo: @escaping @Sendable (_ repository: String, _ name: String, Digest) -> Bool = {
-            _, _, _ in true
-        }
+        mayGo: @escaping MayGo = { _, _, _ in true }
     ) async throws(IndexError) -> Collected? {
         let journal = self.journal
         return try await write { connection throws(IndexError) in
@@ -162,9 +164,10 @@ extension ContentIndex {
     /// A rule that is nil keeps nothing; without both all would go, so that nothing is done.
     /// Manifests without a tag that were pushed before `untaggedBefore` and that nothing refers to
     /// go as well: those that a tag was moved away from, and what was about one that is gone.
+    /// `mayGo` has the last word on each manifest.
     package func expireTags(
         repository: String, name: RepositoryName, keepingLast: Int?, boundBefore: Int64?,
-        untaggedBefore: Int64 = .min
+        untaggedBefore: Int64 = .min, mayGo: @escaping MayGo = { _, _, _ in true }
     ) async throws(IndexError) -> (tags: Int, manifests: Int) {
         guard keepingLast != nil || boundBefore != nil else { return (0, 0) }
         let journal = self.journal
@@ -190,6 +193,7 @@ extension ContentIndex {
                 let isPart = try connection.isPart(digest, id)
                 if !isTagged, !isPart { loose.insert(digest) }
             }
+            loose = loose.filter { mayGo(repository, name.text, $0) }
             for digest in loose.sorted() {
                 journal.append([.unlink(repository: repository, name: name.text, digest)])
                 _ = try connection.unhost(digest, id)

@@ -66,10 +66,10 @@ package final class GroupRepository: Sendable {
 
     /// The manifest of a tag or digest.
     package func manifest(
-        _ name: RepositoryName, _ reference: Reference
+        _ name: RepositoryName, _ reference: Reference, isHead: Bool = false
     ) async throws(RegistryError) -> ManifestAnswer {
         let owned = try await owned(name) { owner throws(RegistryError) in
-            try await owner.manifest(name, reference)
+            try await owner.manifest(name, reference, isHead: isHead)
         }
         if let owned { return owned }
         for member in members {

@@ -20,7 +20,7 @@ extension HostedRepository {
     /// Deletes tags that are neither among the newest nor young enough, with the manifests that
     /// only they kept, and manifests that no tag has any more and nothing refers to.
     ///
-    /// Whatever was pushed within the time of a `lease` stays.
+    /// Manifests that were asked for, or pushed without a tag, within the time of a `lease` stay.
     package func expireTags(lease: Duration) async {
         guard policy.keepLast != nil || policy.keepNewerThan != nil else { return }
         func time(_ age: Duration) -> Int64 {
@@ -28,6 +28,7 @@ extension HostedRepository {
                 .partialValue
         }
         let before = policy.keepNewerThan.map(time)
+        let leased = time(lease)
         var last = ""
         while true {
             let page = await names(after: last, limit: Self.namesPerPage)
@@ -35,7 +36,11 @@ extension HostedRepository {
                 let gone = try? await content.index.expireTags(
                     repository: scope.key, name: name, keepingLast: policy.keepLast,
                     boundBefore: before,
-                    untaggedBefore: time(max(lease, policy.keepNewerThan ?? lease)))
+                    untaggedBefore: time(max(lease, policy.keepNewerThan ?? lease))
+                ) { [leases = content.leases] repository, name, digest in
+                    leases.end(repository, name, digest, unlessToldSince: leased)
+                }
+                content.leases.settle()
                 if let gone, gone.tags > 0 { tell(.collected(.tag, gone.tags)) }
                 if let gone, gone.manifests > 0 { tell(.collected(.manifest, gone.manifests)) }
             }

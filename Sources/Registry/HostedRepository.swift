@@ -29,10 +29,11 @@ package final class HostedRepository: Sendable {
 
     // MARK: - Pull
 
+    /// The manifest; who asks by HEAD is told that it is here, and may name it in an index.
     package func manifest(
-        _ name: RepositoryName, _ reference: Reference
+        _ name: RepositoryName, _ reference: Reference, isHead: Bool = false
     ) async throws(RegistryError) -> ManifestAnswer {
-        guard let digest = digest(of: reference, name), content.isLinked(scope, name, digest),
+        guard let digest = storedDigest(name, reference), !isHead || lease(digest, name),
             let manifest = await content.manifest(digest)
         else { throw .notFound }
         return ManifestAnswer(manifest: manifest, outcome: .hit)
@@ -66,13 +67,19 @@ package final class HostedRepository: Sendable {
     package func blobHead(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobHead {
-        // Who asks may be about to push, and count on it from now on.
-        guard
-            content.leases.renew(
-                scope.key, name.text, digest, at: content.loop.clock.wallSeconds)
-        else { throw .notFound }
+        guard lease(digest, name) else { throw .notFound }
         let answer = try await blob(name, digest)
         return BlobHead(digest: digest, size: answer.size, outcome: .hit)
+    }
+
+    /// Who asks may be about to push, and count on it from now on; false if it is not here, or is
+    /// just leaving (P12).
+    private func lease(_ digest: Digest, _ name: RepositoryName) -> Bool {
+        // Only what is here takes a place, and it may have left before it had one.
+        content.isLinked(scope, name, digest)
+            && content.leases.renew(
+                scope.key, name.text, digest, at: content.loop.clock.wallSeconds)
+            && content.isLinked(scope, name, digest)
     }
 
     package func tags(_ name: RepositoryName) async throws(RegistryError) -> TagsAnswer {

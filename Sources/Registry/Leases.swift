@@ -1,8 +1,8 @@
 import OCI
 import Synchronization
 
-/// Blobs that a client was told of a moment ago: it need not send them, and may count on them until
-/// its manifest comes (P12).
+/// Blobs and manifests that a client was told of a moment ago: it need not send them, and may count
+/// on them until the manifest or index that names them comes (P12).
 ///
 /// What a collection is just letting go is not there for anybody any more, so that nobody counts
 /// on it in the moment between.

@@ -37,14 +37,14 @@ package enum Repository: Sendable {
         return await logins.proxy(for: login).map { .proxy($0) }
     }
 
-    /// The manifest of a tag or digest.
+    /// The manifest of a tag or digest; of one that was pushed HEAD lets others count on it.
     package func manifest(
-        _ name: RepositoryName, _ reference: Reference
+        _ name: RepositoryName, _ reference: Reference, isHead: Bool
     ) async throws(RegistryError) -> ManifestAnswer {
         switch self {
-        case .hosted(let hosted): try await hosted.manifest(name, reference)
+        case .hosted(let hosted): try await hosted.manifest(name, reference, isHead: isHead)
         case .proxy(let proxy): try await proxy.manifest(name, reference)
-        case .group(let group): try await group.manifest(name, reference)
+        case .group(let group): try await group.manifest(name, reference, isHead: isHead)
         }
     }
 

@@ -86,4 +86,28 @@ struct E81_HostedRulesTests {
             #expect(try scene.get(scene.target("b", "blobs/\(content.digest)")).status == 200)
         }
     }
+
+    // P12: who is told that a manifest is here need not push it, and may name it in an index.
+    @Test func aManifestThatSomebodyWasToldOfStays() throws {
+        let scene = try HostedScene(
+            "keep = { last = 1 }", cache: "collect = \"1s\"\nlease = \"60s\"")
+        let (told, untold) = (
+            try scene.pushImage("a", "v1", seed: 91), try scene.pushImage("b", "v1", seed: 92)
+        )
+        func target(_ name: String, _ manifest: [UInt8]) -> String {
+            scene.target(name, "manifests/\(MessageDigest.of(manifest))")
+        }
+        #expect(try scene.request("HEAD", target("a", told)).status == 200)
+        let later = ["a": try scene.pushImage("a", "v2", seed: 93)]
+        for (name, old) in [("a", told), ("b", untold)] {
+            let latest = try later[name] ?? scene.pushImage(name, "v2", seed: 94)
+            // Tags of the same second go together.
+            let isGone = try poll {
+                try scene.push(name, manifest: latest, as: "v2")
+                return try scene.get(scene.target(name, "manifests/v1")).status == 404
+            }
+            #expect(isGone, "\(name)")
+            #expect(try scene.get(target(name, old)).status == (name == "a" ? 200 : 404))
+        }
+    }
 }
