@@ -90,12 +90,14 @@ struct Pull {
 
     private func blobBody(_ digest: Digest) async throws(RegistryError) -> Answer {
         let range = self.range(digest)
-        if let range, ByteRange.parse(range)?.contains(where: { $0 != .from(0) }) ?? false,
-            repository.hadMismatch(digest)
-        {
+        let isRest = range.flatMap { ByteRange.parse($0)?.contains { $0 != .from(0) } } ?? false
+        if isRest, repository.hadMismatch(digest) { throw .rangeOfCorrupt }
+        let found = try await repository.blob(name, digest)
+        // The wait may have been for a fetch that found the first part wrong and began again.
+        if isRest, repository.hadMismatch(digest) {
+            if case .stream(let stream) = found.content { stream.cancel() }
             throw .rangeOfCorrupt
         }
-        let found = try await repository.blob(name, digest)
         var fields = blobFields(digest, found.outcome)
         var answer: Answer
         if isUnchanged(digest) {

@@ -39,6 +39,27 @@ struct E26_CorruptAnswerTests {
         #expect(all.hung == [], "seed \(seed): headers or an end within bounds")
         #expect(all.cut > 0 && all.refused > 0 && all.right > 0)
     }
+
+    // INT-4: what is wrong with the first part is found out by the fetch that the client waits for.
+    @Test func whoComesBackIsNotGivenTheRestOfAnotherBody() throws {
+        let upstream = try LoopbackRegistry()
+        let blob = TestContent(seed: 2604, size: 300 << 10)
+        upstream.add(blob)
+        let broken: [UpstreamFault] = [.framing(.chunked), .flip(at: 10), .truncate(at: 262_300)]
+        upstream.inject(broken, on: blob.digest, after: 0, times: 1)
+        upstream.inject([.status(500)], on: blob.digest, after: 1, times: 1)
+        upstream.inject([.framing(.chunked)], on: blob.digest, after: 2, times: 1)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream, extra: "retries = 1"))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let first = try puller.get(blob)
+        #expect(first.ending == .short && first.matchesSoFar == false)
+        let rest = try RawClient.request(
+            puller.address, puller.blob(blob),
+            fields: [("Range", "bytes=\(first.bodyBytes)-")],
+            sink: .compare(blob, offset: first.bodyBytes))
+        #expect(rest.status != 206 || rest.ending == .short, "\(rest)")
+        #expect(try puller.get(blob).isRight)
+    }
 }
 
 /// What came of the clients of corrupt answers.

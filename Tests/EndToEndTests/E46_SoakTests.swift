@@ -34,7 +34,9 @@ struct E46_SoakTests {
         let warm = try soak(daemon, images, seed) { watch.elapsed > length / 5 }
         let (memory, descriptors) = (daemon.memory.now, daemon.descriptorCount)
         let rest = try soak(daemon, images, seed &+ 1) { watch.elapsed > length }
-        let isQuiet = poll(within: .seconds(10)) { daemon.descriptorCount <= descriptors + 8 }
+        // A slow machine has not opened all that it keeps open by the end of the first part.
+        let most = max(descriptors, warm.peakDescriptors) + 8
+        let isQuiet = poll(within: .seconds(10)) { daemon.descriptorCount <= most }
         let lost = warm.lost + rest.lost
         let evicted = try daemon.metricSum("cistern_evicted_bytes_total")
         PromiseReport.add(
@@ -48,7 +50,7 @@ struct E46_SoakTests {
         #expect(lost == [], "seed \(seed)")
         #expect(evicted > 0, "more was pulled than fits")
         #expect(sampler.most <= 16 << 20)
-        #expect(isQuiet, "descriptors: \(descriptors), then \(daemon.descriptorCount)")
+        #expect(isQuiet, "descriptors: at most \(most), then \(daemon.descriptorCount)")
         // AddressSanitizer keeps what was freed for a while.
         let growth = max(memory / 20, 8 << 20) * Int64(Sanitizer.factor)
         #expect(daemon.memory.now < memory + growth, "resident memory grows")
