@@ -25,6 +25,8 @@ package final class Content: Sendable {
     let events: RegistryEvents
     let healing: Healing
     let leases = Leases()
+    /// When this process began, in wall seconds.
+    let began: Int64
     let manifests = Mutex(
         RecencyCache<Digest, StoredManifest>(costMax: Content.manifestBytesMax))
     private let prefixes = Mutex(
@@ -36,6 +38,7 @@ package final class Content: Sendable {
         store: BlobStore, workers: WorkerPool, loop: EventLoop, logger: Logger,
         events: RegistryEvents = RegistryEvents()
     ) {
+        began = loop.clock.wallSeconds
         self.store = store
         self.workers = workers
         self.loop = loop

@@ -51,10 +51,17 @@ extension HostedRepository {
 }
 
 extension Content {
+    /// How long after a start nothing is let go that somebody may have been told of before it, in
+    /// seconds; a shorter lease is enough, too.
+    private static let toldBeforeStart: Int64 = 600
+
     /// Lets go of hosted blobs that no manifest of their name needs and whose lease is over: they
     /// were pushed, and asked for, before that (P12).
     package func collectHosted(lease: Duration) async {
-        let before = loop.clock.wallSeconds - lease.components.seconds
+        let now = loop.clock.wallSeconds
+        let before = now - lease.components.seconds
+        // Whom the process before this one told of a blob is not known: they get some time.
+        guard before >= began || now - began >= Self.toldBeforeStart else { return }
         var last: Int64 = -1
         while true {
             let found = try? await index.collect(after: last, linkedBefore: before) {

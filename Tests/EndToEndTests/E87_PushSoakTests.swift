@@ -37,7 +37,8 @@ struct E87_PushSoakTests {
             all.events += account.events
             all.problems += account.problems
         }
-        let isEmpty = poll(within: .seconds(90)) {
+        site.deleteTried()
+        let isEmpty = poll(within: .seconds(180)) {
             let held = try? site.daemon.metric(
                 "cistern_store_hosted_bytes{repository=\"releases\"}")
             return held == 0
@@ -73,7 +74,7 @@ struct E87_PushSoakTests {
         var generator = SeededGenerator(seed: seed &+ 99)
         let turn = Monitor(())
         while site.watch.elapsed < length {
-            let most = isLongRun ? 60_000 : 20_000
+            let most = isLongRun ? 60_000 : 30_000
             let pause = Duration.milliseconds(Int.random(in: 2000..<most, using: &generator))
             turn.wait(min(pause, length - site.watch.elapsed)) { _ in false }
             guard site.watch.elapsed < length else { return }

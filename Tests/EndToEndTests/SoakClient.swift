@@ -258,7 +258,7 @@ final class SoakClient {
     }
 
     /// How long what nothing needs may stay, collections and restarts included.
-    private static let goneWithin = Duration.seconds(60)
+    private static let goneWithin = Duration.seconds(120)
 
     private func checkGarbage() throws {
         let now = site.watch.elapsed

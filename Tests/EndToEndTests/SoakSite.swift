@@ -3,15 +3,17 @@ import TestSupport
 /// A daemon that is killed now and then, and clients that find it again.
 final class SoakSite: Sendable {
     /// How long a blob without a manifest stays, in this configuration.
-    static let lease = Duration.seconds(6)
+    static let lease = Duration.seconds(8)
     /// What clients trust in of it: clocks count whole seconds, and machines are busy.
-    static let trusted = Duration.seconds(4)
+    static let trusted = Duration.seconds(5)
 
     private struct Running {
         var daemon: DaemonProcess
         var kills = 0
         /// Of daemons before this one.
         var counted: [String: Double] = [:]
+        /// Manifests that somebody tried to push, by digest: a kill leaves open what came of it.
+        var tried: Set<String> = []
     }
 
     private let home: TemporaryDirectory
@@ -81,12 +83,23 @@ final class SoakSite: Sendable {
         return (sums[0], sums[1])
     }
 
+    /// Deletes what a push left that was never acknowledged, and nobody knows of.
+    func deleteTried() {
+        for place in running.read({ $0.tried.sorted() }) where place.hasPrefix("/v2/releases/") {
+            _ = attempt("DELETE", place)
+        }
+    }
+
     // MARK: - Requests
 
     /// One request; nil if nobody can tell what came of it.
     func attempt(
         _ method: String, _ target: String, _ body: [UInt8] = [], _ sink: RawClient.Sink = .keep
     ) -> WireResponse? {
+        if method == "PUT", let end = target.ranges(of: "/manifests/").last {
+            let place = target[..<end.upperBound] + MessageDigest.of(body)
+            running.with { _ = $0.tried.insert(String(place)) }
+        }
         guard let client = try? RawClient(address) else { return nil }
         client.socket.setTimeout(.seconds(120))
         let isRead = method == "GET" || method == "HEAD"
