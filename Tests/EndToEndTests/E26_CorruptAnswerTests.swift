@@ -45,13 +45,20 @@ struct E26_CorruptAnswerTests {
         let upstream = try LoopbackRegistry()
         let blob = TestContent(seed: 2604, size: 300 << 10)
         upstream.add(blob)
-        let broken: [UpstreamFault] = [.framing(.chunked), .flip(at: 10), .truncate(at: 262_300)]
+        let hasBegun = Gate()
+        let broken: [UpstreamFault] = [
+            .framing(.chunked), .flip(at: 10), .stall(at: 280_000, hasBegun),
+            .truncate(at: 290_000),
+        ]
         upstream.inject(broken, on: blob.digest, after: 0, times: 1)
-        upstream.inject([.status(500)], on: blob.digest, after: 1, times: 1)
-        upstream.inject([.framing(.chunked)], on: blob.digest, after: 2, times: 1)
-        let daemon = try DaemonProcess(DaemonConfiguration(upstream, extra: "retries = 1"))
+        upstream.inject([.framing(.chunked)], on: blob.digest, after: 1, times: 1)
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream, extra: "retries = 0"))
         let puller = Puller(daemon, "/v2/docker.io/library/a")
-        let first = try puller.get(blob)
+        let first = try RawClient(puller.address)
+            .request(puller.blob(blob), sink: .compare(blob)) { _ in
+                hasBegun.open()
+                return true
+            }
         #expect(first.ending == .short && first.matchesSoFar == false)
         let rest = try RawClient.request(
             puller.address, puller.blob(blob),
