@@ -80,6 +80,15 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // Measures the daemon's modules one by one; never shipped, see benchmarks/micro/run.
+        .executableTarget(
+            name: "micro",
+            dependencies: [
+                "API", "Configuration", "HTTP", "Index", "Linux", "OCI", "Reactor", "Registry",
+                "Store", "Telemetry", "Upstream", argumentParser,
+            ],
+            path: "benchmarks/micro/Sources", swiftSettings: settings),
+
         // Tests: the fakes and scripted upstreams, one target per module, then the whole.
         .target(
             name: "TestSupport",

@@ -29,10 +29,10 @@ package struct RoutingTable: Sendable {
     }
 
     /// A repository and the image name within it.
-    struct Selection {
-        var repository: Repository
+    package struct Selection {
+        package var repository: Repository
         /// The image name, not yet known to be one.
-        var name: Substring
+        package var name: Substring
         /// The value for `OCI-Namespace`, when `ns` decided.
         var namespace: String?
     }
@@ -67,7 +67,7 @@ package struct RoutingTable: Sendable {
     ///
     /// `prefix` is the path component before `/v2/`, if there is one; `name` is the image name,
     /// perhaps with a repository in front.
-    func select(
+    package func select(
         listener: String, prefix: Substring?, name: Substring, namespace: String?
     ) -> Selection? {
         guard let rules = listeners[listener] else { return nil }

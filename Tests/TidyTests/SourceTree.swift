@@ -11,9 +11,11 @@ enum SourceTree {
 
     static let sources = files(under: "Sources", suffixes: [".swift"])
     static let tests = files(under: "Tests", suffixes: [".swift"])
+    static let benchmarks = files(under: "benchmarks", suffixes: [".swift"])
     static let native = files(under: "Sources", suffixes: [".c", ".cpp", ".h"])
     static let allSwift =
-        sources + tests + [SourceFile(path: "Package.swift", text: text("Package.swift"))]
+        sources + tests + benchmarks
+        + [SourceFile(path: "Package.swift", text: text("Package.swift"))]
 
     /// A file's text; empty when it cannot be read.
     static func text(_ path: String) -> String {
