@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -14,6 +15,17 @@ def cpu_seconds(pids):
             fields = file.read().rsplit(") ", 1)[1].split()
         total += (int(fields[11]) + int(fields[12])) / TICKS
     return total
+
+
+def thread_seconds(pids):
+    """User and system time of each thread of these processes that lives."""
+    times = {}
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                fields = file.read().rsplit(") ", 1)[1].split()
+            times[thread] = (int(fields[11]) + int(fields[12])) / TICKS
+    return times
 
 
 def resident_bytes(pids):
@@ -36,6 +48,23 @@ def written_bytes(pids):
                 if line.startswith("write_bytes:"):
                     total += int(line.split()[1])
     return total
+
+
+def tcp_memory():
+    """Pages that the kernel's sockets hold."""
+    with open("/proc/net/sockstat") as file:
+        for line in file:
+            if line.startswith("TCP:"):
+                fields = line.split()
+                return int(fields[fields.index("mem") + 1])
+    return 0
+
+
+def wait_for_tcp_memory(pages):
+    """Waits until the kernel's sockets hold about as little as that again."""
+    until = time.monotonic() + 20
+    while tcp_memory() > pages + 1000 and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def children(pid):
@@ -62,3 +91,10 @@ def drop_page_cache(path):
     os.fsync(descriptor)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(descriptor)
+
+
+def drop_page_caches(folder):
+    """The same for all files below a folder."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            drop_page_cache(os.path.join(path, name))

@@ -18,6 +18,7 @@ class Report:
     def __init__(self, facts):
         self.facts = facts
         self.rows = []
+        self.seconds = {}
 
     def ratio(self, scenario, unit, values, against="nginx static", at_most=None, at_least=None):
         """Cistern's figure over that of `against`, held against a bound."""
@@ -46,8 +47,11 @@ class Report:
             "at_most": at_most, "at_least": at_least, "bound": bound, "met": met,
         }
         self.rows.append(row)
-        print(f"{scenario:45} {unit:30} cistern {text(values['cistern']):>8}   "
-              f"{text(held):>6} {bound:24} {self.verdict(row)}", flush=True)
+        peers = ", ".join(
+            f"{name} {text(value)}" for name, value in values.items() if name != "cistern")
+        print(f"{scenario}, {unit}: cistern {text(values['cistern'])}"
+              + (f" ({peers})" if peers else "") + (f"; {text(held)}" if against else "")
+              + (f" {bound}: {self.verdict(row)}" if bound else ""), flush=True)
 
     @staticmethod
     def verdict(row):
@@ -61,9 +65,15 @@ class Report:
         })
         print(f"{scenario}: not measured: {error}", flush=True)
 
+    def took(self, scenario, seconds):
+        """How long a scenario took."""
+        self.seconds[scenario] = round(seconds, 1)
+        print(f"  ({scenario}: {seconds:.0f} s)", flush=True)
+
     def write(self, folder):
         with open(os.path.join(folder, "RESULTS.json"), "w") as file:
-            json.dump({"facts": self.facts, "rows": self.rows}, file, indent=1, ensure_ascii=False)
+            document = {"facts": self.facts, "seconds": self.seconds, "rows": self.rows}
+            json.dump(document, file, indent=1, ensure_ascii=False)
             file.write("\n")
         with open(os.path.join(folder, "RESULTS.svg"), "w") as file:
             file.write(self.plot())
@@ -74,7 +84,7 @@ class Report:
         others = []
         for row in self.rows:
             others += [name for name in row["values"] if name not in others and name != "cistern"]
-        lines = ["# Results", "", "Written by `benchmarks/run`; what is measured and how: README.md.", ""]
+        lines = ["# Results", "", "Written by `benchmarks/run`; how: README.md.", ""]
         lines += [f"* {name}: {value}" for name, value in self.facts.items()]
         met = sum(row["met"] is True for row in self.rows)
         bounds = sum(row["met"] is not None for row in self.rows)
@@ -111,7 +121,8 @@ class Report:
             colour = "#2c7fb8" if met else "#d95f0e"
             escaped = label.replace("&", "&amp;").replace("<", "&lt;")
             parts.append(f'<text x="{left - 8}" y="{top + 11}" text-anchor="end">{escaped}</text>')
-            parts.append(f'<rect x="{left}" y="{top}" width="{length:.0f}" height="13" fill="{colour}"/>')
+            parts.append(
+                f'<rect x="{left}" y="{top}" width="{length:.0f}" height="13" fill="{colour}"/>')
             parts.append(f'<text x="{left + length + 4:.0f}" y="{top + 11}">{used:.2f}</text>')
         bottom = 24 + len(bars) * height
         line = left + scale

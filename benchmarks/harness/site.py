@@ -7,6 +7,7 @@ import random
 
 IMAGE = "bench/image"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+IMAGE_TYPE = "application/vnd.oci.image."
 
 
 def _digest_of(path):
@@ -31,6 +32,10 @@ class Site:
 
     def path(self, digest):
         return os.path.join(self.home, "blobs", digest)
+
+    def small_size(self):
+        """A size of 1 to 64 KiB, most of them small."""
+        return 1024 + int(63 * 1024 * self.random.random() ** 4)
 
     def blob(self, size):
         """A blob of `size` bytes; its digest."""
@@ -63,8 +68,8 @@ class Site:
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": descriptor(self.config, "application/vnd.oci.image.config.v1+json"),
-            "layers": [descriptor(each, "application/vnd.oci.image.layer.v1.tar") for each in layers],
+            "config": descriptor(self.config, IMAGE_TYPE + "config.v1+json"),
+            "layers": [descriptor(each, IMAGE_TYPE + "layer.v1.tar") for each in layers],
         }
         bytes = json.dumps(document).encode()
         digest = "sha256:" + hashlib.sha256(bytes).hexdigest()

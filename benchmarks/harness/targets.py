@@ -33,11 +33,16 @@ class Process:
     name = ""
     #: Whether it is a cache in front of the upstream, or serves files that are there.
     is_cache = True
+    #: Whether it goes on using the processor when nobody asks it for anything.
+    restless = False
+    #: Where it keeps what it has fetched, in its working folder.
+    cache = ""
     #: Programs it needs, and the Debian package of each.
     needs = {}
 
-    def __init__(self, run):
+    def __init__(self, run, name=None):
         self.run = run
+        self.name = name or self.name
         self.work = os.path.join(run.work, self.name.replace(" ", "-"))
         os.makedirs(self.work, exist_ok=True)
         self.port = free_port()
@@ -49,6 +54,12 @@ class Process:
 
     def forget(self):
         """Removes what it has cached; called while it is stopped."""
+        if self.cache:
+            shutil.rmtree(os.path.join(self.work, self.cache), ignore_errors=True)
+
+    def drop_page_cache(self):
+        """Has the kernel forget the pages of what it has cached."""
+        machine.drop_page_caches(os.path.join(self.work, self.cache))
 
     def start(self, cores=str(CORE)):
         log = open(os.path.join(self.work, "log"), "ab")
@@ -82,6 +93,13 @@ class Process:
             self.process.wait()
         self.process = None
 
+    def hold(self):
+        """Has it use no processor until it goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def restart(self, forgetting=False):
         self.stop()
         if forgetting:
@@ -95,6 +113,9 @@ class Process:
     def cpu(self):
         return machine.cpu_seconds(self.pids)
 
+    def threads(self):
+        return machine.thread_seconds(self.pids)
+
     def resident(self):
         return machine.resident_bytes(self.pids)
 
@@ -103,9 +124,6 @@ class Process:
 
     def manifest(self, reference):
         return f"{self.base}/manifests/{reference}"
-
-    def remove(self, folder):
-        shutil.rmtree(os.path.join(self.work, folder), ignore_errors=True)
 
 
 class Nginx(Process):

@@ -7,16 +7,17 @@ from harness.targets import Process, free_port
 
 class Target(Process):
     name = "cistern"
+    cache = "store"
 
     #: Event loops, and what else a scenario wants of it.
     loops = 1
     max_size = "40GiB"
     tls = None
 
-    def __init__(self, run):
-        super().__init__(run)
+    def __init__(self, run, name=None):
+        super().__init__(run, name)
         self.admin = free_port()
-        self.store = os.path.join(self.work, "store")
+        self.store = os.path.join(self.work, self.cache)
 
     def command(self):
         path = os.path.join(self.work, "config.toml")
@@ -53,9 +54,6 @@ access = "off"
 """)
         root = ["--allow-root"] if os.geteuid() == 0 else []
         return [self.run.cistern, "serve", "-c", path] + root
-
-    def forget(self):
-        self.remove("store")
 
     @property
     def base(self):

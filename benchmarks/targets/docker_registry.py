@@ -7,6 +7,8 @@ from harness.targets import Process
 
 class Target(Process):
     name = "docker-registry"
+    cache = "store"
+    restless = True
     needs = {"docker-registry": "docker-registry"}
 
     def command(self):
@@ -18,9 +20,6 @@ class Target(Process):
                 f"http: {{ addr: '127.0.0.1:{self.port}' }}\n"
                 f"proxy: {{ remoteurl: 'http://127.0.0.1:{self.run.upstream.port}' }}\n")
         return ["docker-registry", "serve", path]
-
-    def forget(self):
-        self.remove("store")
 
     @property
     def base(self):

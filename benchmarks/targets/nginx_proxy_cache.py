@@ -5,6 +5,7 @@ from harness.targets import Nginx
 
 class Target(Nginx):
     name = "nginx proxy_cache"
+    cache = "cache"
 
     def configuration(self):
         return (
@@ -13,6 +14,3 @@ class Target(Nginx):
             f"  proxy_pass http://127.0.0.1:{self.run.upstream.port}; proxy_http_version 1.1;\n"
             '  proxy_set_header Connection ""; proxy_cache c; proxy_cache_valid 200 1d;\n'
             "  proxy_cache_lock on; proxy_cache_lock_timeout 600s; } }")
-
-    def forget(self):
-        self.remove("cache")

@@ -1,0 +1,149 @@
+"""Hits: what is there already is sent."""
+
+import os
+import subprocess
+import time
+
+from .. import load
+from .measuring import (
+    GIB, LIMIT, MIB, blob_paths, figures, hits, in_turns, median, prepared, streams, warm)
+
+
+def manifest_hits(run):
+    peers = [LIMIT, "nginx proxy_cache", "docker-registry", "cistern"]
+    for reference, label in ((run.site.manifest, "digest"), ("latest", "tag")):
+        for connections in (1, 32, 256):
+            names = peers if connections == 32 else [LIMIT, "cistern"]
+            chosen = prepared(run, names, lambda target: [target.manifest(reference)])
+            medians = in_turns(
+                run, chosen,
+                lambda target: hits(target, target.manifest(reference), connections, run.seconds))
+            what = f"manifest hit by {label}, {connections} connections"
+            cpu, rate = figures(medians, "cpu µs/request"), figures(medians, "requests/s")
+            run.report.ratio(what, "cpu µs/request", cpu, at_most=0.8)
+            run.report.ratio(what, "requests/s", rate, at_least=1.1)
+
+
+def small_blob_hits(run):
+    blobs = [run.site.blob(run.site.small_size()) for _ in range(1000)]
+    measure_small(run, prepared(run, [LIMIT, "cistern"]), blobs)
+
+
+def measure_small(run, chosen, blobs):
+    for target in chosen:
+        warm(target, blobs)
+    medians = in_turns(
+        run, chosen,
+        lambda target: hits(
+            target, target.blob(""), 32, run.seconds, blob_paths(target, blobs)))
+    what = f"blob hit 1 to 64 KiB, {len(blobs):,} blobs"
+    run.report.ratio(what, "cpu µs/request", figures(medians, "cpu µs/request"), at_most=1.0)
+    run.report.ratio(what, "requests/s", figures(medians, "requests/s"))
+
+
+def large_blob_hits(run):
+    for size, label in ((64 * MIB, "64 MiB"), (GIB, "1 GiB")):
+        blob = run.large[size]
+        names = ["nginx proxy_cache", "docker-registry"] if size < GIB else []
+        for target in prepared(run, [LIMIT, *names, "cistern"]):
+            load.check(target.blob(blob), blob)
+        for connections in (1, 8, 64):
+            peers = names if connections == 8 else []
+            medians = in_turns(
+                run, prepared(run, [LIMIT, *peers, "cistern"]),
+                lambda target: streams(target, target.blob(blob), connections, run.seconds))
+            what = f"{label} hit, {connections} connections"
+            run.report.ratio(what, "cpu s/GB", figures(medians, "cpu s/GB"), at_most=1.0)
+            run.report.ratio(what, "GB/s", figures(medians, "GB/s"))
+
+
+def tls_hits(run):
+    """HTTPS, one connection: by curl, with one cipher for both, the one that Go's clients take."""
+    certificate, key = certified(os.path.join(run.work, "tls"))
+    blob = run.large[GIB]
+    limit, cistern = run.targets[LIMIT], run.targets["cistern"]
+    plain = limit.configuration
+    limit.configuration = lambda: (
+        f"server {{ listen 127.0.0.1:{limit.port} ssl backlog=4096;\n"
+        f" ssl_certificate {certificate}; ssl_certificate_key {key};\n"
+        f" ssl_protocols TLSv1.2 TLSv1.3; {limit.files()} }}")
+    cistern.tls = (certificate, key)
+    try:
+        for target in (limit, cistern):
+            target.stop()
+            secure(target)
+        urls = {LIMIT: limit.blob(blob).replace("http:", "https:"), "cistern": cistern.blob(blob)}
+        extra = ["-k", "--tls13-ciphers", "TLS_AES_128_GCM_SHA256"]
+        for url in urls.values():
+            load.check(url, blob, extra)
+
+        def measure(target):
+            before = target.cpu()
+            seconds, _ = load.download(urls[target.name], extra=extra)
+            used = target.cpu() - before
+            return {"cpu s/GB": used / (GIB / 1e9), "GB/s": GIB / 1e9 / seconds}
+
+        medians = in_turns(run, [limit, cistern], measure)
+        what = "HTTPS 1 GiB hit, AES-128-GCM"
+        run.report.ratio(what, "cpu s/GB", figures(medians, "cpu s/GB"), at_most=1.0)
+        run.report.ratio(what, "GB/s", figures(medians, "GB/s"))
+    finally:
+        limit.stop(), cistern.stop()
+        limit.configuration, cistern.tls = plain, None
+
+
+def certified(folder):
+    """A certificate for 127.0.0.1 and its key."""
+    os.makedirs(folder, exist_ok=True)
+    certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    os.chmod(key, 0o600)
+    return certificate, key
+
+
+def secure(target):
+    """Starts a target whose port speaks TLS."""
+    wait, target.wait = target.wait, lambda url: None
+    target.start()
+    target.wait = wait
+    until = time.monotonic() + 20
+    while subprocess.run(
+            ["curl", "-sko", "/dev/null", f"https://127.0.0.1:{target.port}/v2/"]).returncode:
+        if time.monotonic() > until:
+            raise RuntimeError(f"{target.name} does not speak TLS")
+        time.sleep(0.05)
+
+
+def scaling(run):
+    """Two loops: wrk needs one of two cores, so what counts is the CPU of the busiest loop.
+
+    A core for each loop and none for clients would give as many requests as the busiest one has
+    CPU for. That counts in what sharing costs as well as an uneven spread of the connections.
+    """
+    cistern = run.targets["cistern"]
+    rates = {}
+    for loops in (1, 2):
+        cistern.stop()
+        cistern.loops = loops
+        cistern.start(cores="0,1")
+        url = cistern.manifest("latest")
+        load.wrk(url, 256, 1)
+        rates[loops] = median([busiest(cistern, url, run.seconds) for _ in range(run.rounds)])
+    cistern.stop()
+    cistern.loops = 1
+    run.report.figure(
+        "two serve loops on two cores, 256 connections",
+        "requests per CPU s of the busiest loop, × one loop",
+        {"cistern": rates[2] / rates[1]}, at_least=1.7)
+
+
+def busiest(target, url, seconds):
+    """Requests for each CPU second of the thread that used most."""
+    before = target.threads()
+    requests = load.wrk(url, 256, seconds)["requests"]
+    after = target.threads()
+    return requests / max(after[thread] - before.get(thread, 0) for thread in after)

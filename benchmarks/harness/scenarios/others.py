@@ -1,0 +1,85 @@
+"""What others notice: of large transfers, of many connections, of slow ones."""
+
+import os
+
+from .. import load, machine
+from .measuring import GIB, LIMIT, MIB, median, prepared
+
+#: Runs of wrk behind each p99: many short ones, of which one that met something is left out.
+SHORT_RUNS = 3
+
+
+def p99(target):
+    """The p99 of manifest hits on a few connections."""
+    url = target.manifest("latest")
+    return median([load.wrk(url, 4, 1)["p99"] for _ in range(SHORT_RUNS)])
+
+
+def p99_beside(target, url, between=lambda: None):
+    """The same while `url` is downloaded, again and again, with `between` called before each."""
+    os.sync()
+    with load.Downloading(url, between):
+        return p99(target)
+
+
+def beside_a_fetch(run):
+    idle, busy, cold = {}, {}, {}
+    large = run.large[GIB]
+    chosen = prepared(
+        run, ["cistern", "nginx proxy_cache"],
+        lambda target: [target.manifest("latest"), target.blob(large)])
+    for _ in range(run.rounds):
+        for target in chosen:
+            idle.setdefault(target.name, []).append(p99(target))
+            blob = run.site.sparse_blob(4 * GIB + run.site.random.randrange(MIB))
+            busy.setdefault(target.name, []).append(p99_beside(target, target.blob(blob)))
+            os.unlink(run.site.path(blob))
+            cold.setdefault(target.name, []).append(
+                p99_beside(target, target.blob(large), target.drop_page_cache))
+
+    for target in chosen:
+        target.stop()
+        target.forget()
+
+    def times(beside):
+        return {name: median(beside[name]) / median(idle[name]) for name in idle}
+
+    run.report.figure(
+        "small hits while 4 GiB are fetched", "p99, × idle", times(busy), at_most=2.0)
+    run.report.figure(
+        "small hits while 1 GiB is read from disk", "p99, × idle", times(cold), at_most=2.0)
+
+
+def idle_connections(run):
+    grown = {}
+    for name in ("cistern", LIMIT, "docker-registry"):
+        for target in prepared(run, [name], lambda target: [target.manifest("latest")]):
+            sockets = load.Sockets(target.manifest("latest"))
+            # What the first thousand need once for all does not count.
+            sockets.idle(1000)
+            before = target.resident()
+            sockets.idle(9000)
+            grown[name] = (target.resident() - before) / 9000 / 1024
+            sockets.close()
+            target.stop()
+    run.report.figure("10,000 idle connections", "KiB resident each", grown, at_most=4.0)
+
+
+def slow_readers(run):
+    grown, slower = {}, {}
+    blob = run.large[64 * MIB]
+    for name in ("cistern", LIMIT, "docker-registry"):
+        for target in prepared(
+                run, [name], lambda target: [target.blob(blob), target.manifest("latest")]):
+            idle = median([p99(target) for _ in range(run.rounds)])
+            before, kernel = target.resident(), machine.tcp_memory()
+            sockets = load.Sockets(target.blob(blob))
+            sockets.slow(1000)
+            grown[name] = (target.resident() - before) / MIB
+            slower[name] = median([p99(target) for _ in range(run.rounds)]) / idle
+            sockets.close()
+            target.stop()
+            machine.wait_for_tcp_memory(kernel)
+    what = "1,000 slow readers of one blob"
+    run.report.figure(what, "MiB resident grown", grown, at_most=16)
+    run.report.figure(what, "p99 of others, × before", slower, at_most=2.0)
