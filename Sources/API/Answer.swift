@@ -18,20 +18,13 @@ struct Answer {
     var authFailure: AuthFailure?
     /// Body bytes received of a push.
     var received: Int64?
-    /// Gives the same answer again as long as nothing it was made of has changed; nil when it is to
-    /// be worked out each time.
-    var again: (@Sendable () -> Again?)?
+    /// What the same answer can be given again from; nil when it is to be worked out each time.
+    var again: RepeatedAnswer.Source?
     /// The upstream's status, if it refused.
     var refusal: Int?
 
     init(_ response: Response) {
         self.response = response
-    }
-
-    /// What is not the same each time when an answer is given again.
-    struct Again {
-        var body: Body
-        var finished: (@Sendable (ResponseOutcome) -> Void)?
     }
 
     /// An error as the OCI specification writes it (HTTP-9).

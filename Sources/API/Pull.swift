@@ -47,8 +47,8 @@ struct Pull {
         var answer = Answer(Response(status: 200, fields: fields, body: .bytes(manifest.bytes)))
         if isUnchanged(manifest.digest) {
             answer.response = notModified(fields)
-        } else if let again = found.again {
-            answer.again = { again().map { Answer.Again(body: .bytes($0.bytes)) } }
+        } else {
+            answer.again = found.again.map { .manifest($0) }
         }
         answer.outcome = found.outcome
         return answer
@@ -106,13 +106,7 @@ struct Pull {
             switch found.size.map({ RangeSet(range, size: $0) }) ?? .whole {
             case .whole:
                 answer = Answer(Response(status: 200, fields: fields, body: found.body(nil)))
-                if let again = found.again, range == nil {
-                    answer.again = { [content = repository.content] in
-                        again().map {
-                            Answer.Again(body: $0.body(nil), finished: Self.end(of: $0, content))
-                        }
-                    }
-                }
+                if range == nil { answer.again = found.again.map { .blob($0) } }
             case .single(let part):
                 fields.append(
                     "Content-Range", ContentRange(part, total: found.size).description)

@@ -41,21 +41,20 @@ package final class RegistryHandler: RequestHandler {
         let route = Route(path: request.head.target.path)
         let label = route?.label ?? .other
         observer.began(label)
-        let replacement = replacements.load(ordering: .sequentiallyConsistent)
+        let replacement = self.replacement
         let answer = await Requester.$client.withValue(request.client) {
             await self.answer(request, route)
         }
         var response = observer.observe(answer, request, label)
-        if let again = answer.again {
-            response.repetition = observer.repetition(of: answer, label) { [self] in
-                guard replacements.load(ordering: .sequentiallyConsistent) == replacement else {
-                    return nil
-                }
-                return again()
-            }
+        if let source = answer.again {
+            response.repetition = RepeatedAnswer(
+                source, observer.observation(of: answer, label), by: self, since: replacement)
         }
         return response
     }
+
+    /// Another number after each replacement of rights and repositories.
+    var replacement: UInt64 { replacements.load(ordering: .sequentiallyConsistent) }
 
     /// Manifests and blobs that are pushed.
     package func takesBody(of head: RequestHead) -> Bool {

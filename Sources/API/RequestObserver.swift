@@ -32,40 +32,48 @@ package final class RequestObserver: Sendable {
             response.fields.append(
                 "Cache-Status", CacheStatus(detail: "generated here").value())
         }
-        let repository = answer.repository.flatMap { repositories($0) }
-        requested(answer, repository)
+        let observation = observation(of: answer, route)
+        observation.requested()
         let after = response.finished
-        response.finished = { [self] outcome in
-            finished(answer, request, route, repository, outcome)
+        response.finished = { outcome in
+            observation.finished(request, outcome)
             after?(outcome)
         }
         return response
     }
 
-    private func requested(_ answer: Answer, _ repository: RepositoryMetrics?) {
-        if let repository, let kind = answer.kind, let outcome = answer.outcome {
-            repository.requested(kind, outcome.kind)
+    /// What is needed to count an answer and to write its access lines, as often as it is given.
+    struct Observation: Sendable {
+        fileprivate let observer: RequestObserver
+        fileprivate let route: RouteLabel
+        fileprivate let repository: RepositoryMetrics?
+        fileprivate let answer: Answer
+
+        /// The same answer is given again.
+        func began() {
+            observer.began(route)
+            requested()
+        }
+
+        fileprivate func requested() {
+            if let repository, let kind = answer.kind, let outcome = answer.outcome {
+                repository.requested(kind, outcome.kind)
+            }
+        }
+
+        func finished(_ request: Request, _ outcome: ResponseOutcome) {
+            observer.finished(answer, request, route, repository, outcome)
         }
     }
 
-    /// Makes what gives `answer` again as long as `again` does, counted each time.
-    func repetition(
-        of answer: Answer, _ route: RouteLabel, again: @escaping @Sendable () -> Answer.Again?
-    ) -> Repetition {
-        // The fields are not sent from here again, the body may be forgotten meanwhile.
+    func observation(of answer: Answer, _ route: RouteLabel) -> Observation {
+        // The fields are not sent from here, the body may be forgotten before the answer is.
         var answer = answer
         answer.response = Response(status: answer.response.status)
         answer.again = nil
-        let repository = answer.repository.flatMap { repositories($0) }
-        return Repetition { [self, answer] request in
-            guard let given = again() else { return nil }
-            began(route)
-            requested(answer, repository)
-            return Repetition.Again(body: given.body) { [self] outcome in
-                finished(answer, request, route, repository, outcome)
-                given.finished?(outcome)
-            }
-        }
+        return Observation(
+            observer: self, route: route,
+            repository: answer.repository.flatMap { repositories($0) }, answer: answer)
     }
 
     private func finished(

@@ -1,5 +1,5 @@
 /// A request without its body, its framing already checked.
-package struct RequestHead: Sendable {
+package final class RequestHead: Sendable {
     package let method: Method
     package let target: RequestTarget
     package let version: HTTPVersion

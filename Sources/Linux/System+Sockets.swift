@@ -57,6 +57,11 @@ extension System {
         _ = try? setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// Takes no more than about so many bytes that cannot be sent yet (TCP_NOTSENT_LOWAT).
+    package static func setUnsentMax(_ fd: Int32, _ bytes: Int32) {
+        _ = try? setOption(fd, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, bytes)
+    }
+
     /// Receives at most `buffer.count` bytes; `.bytes(0)` is the peer's end.
     package static func receive(
         _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer

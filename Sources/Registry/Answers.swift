@@ -22,7 +22,7 @@ package struct ManifestAnswer: Sendable {
     /// Seconds since a stale tag was last confirmed, for `Age`.
     package var staleSeconds: Int64?
     /// Gives the same manifest as long as nothing that led to it can have changed.
-    package var again: (@Sendable () -> StoredManifest?)?
+    package var again: HotManifest?
 
     package init(manifest: StoredManifest, outcome: CacheOutcome, staleSeconds: Int64? = nil) {
         self.manifest = manifest
@@ -45,7 +45,7 @@ package struct BlobAnswer: Sendable {
     package var size: Int64?
     package var outcome: CacheOutcome
     /// Gives the same blob as long as nothing that led to it can have changed.
-    package var again: (@Sendable () -> BlobAnswer?)?
+    package var again: HotBlob?
 }
 
 /// What is known of a blob without its bytes.

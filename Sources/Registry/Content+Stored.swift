@@ -72,18 +72,8 @@ extension Content {
 
     // MARK: - What was found a moment ago
 
-    /// The blob of an answer that was given when the index was at `epoch`, if the same look-ups
+    /// The manifest of an answer that was given when the index was at `epoch`, if the same look-ups
     /// would find the same now.
-    func hotBlob(_ digest: Digest, since epoch: UInt64) -> BlobAnswer? {
-        guard index.epoch == epoch, let file = store.hot(digest),
-            file.progress.phase == .complete, file.isUnchanged
-        else { return nil }
-        store.markUsed(digest)
-        return BlobAnswer(
-            digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
-    }
-
-    /// The manifest of such an answer.
     func hotManifest(_ digest: Digest, since epoch: UInt64) -> StoredManifest? {
         guard index.epoch == epoch, let hot = manifests.withLock({ $0.use(digest) })
         else { return nil }

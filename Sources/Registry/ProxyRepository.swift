@@ -74,7 +74,7 @@ package final class ProxyRepository: Sendable {
                 let manifest = await content.manifest(digest)
             else { return nil }
             var answer = ManifestAnswer(manifest: manifest, outcome: .hit)
-            answer.again = again { [content] in content.hotManifest(digest, since: epoch) }
+            if mayRepeat { answer.again = HotManifest(digest, in: content, since: epoch) }
             return answer
         case .tag(let tag):
             guard let row = content.tag(scope, name, tag) else { return nil }
@@ -86,21 +86,16 @@ package final class ProxyRepository: Sendable {
             let outcome = CacheOutcome(
                 .hit, ttl: ttl, detail: ttl > 0 ? nil : CacheOutcome.offline)
             var answer = ManifestAnswer(manifest: manifest, outcome: outcome)
-            answer.again = again { [content] in
+            if mayRepeat {
                 // The next second has another time to live.
-                guard content.loop.clock.wallSeconds == now else { return nil }
-                return content.hotManifest(row.digest, since: epoch)
+                answer.again = HotManifest(row.digest, in: content, since: epoch, within: now)
             }
             return answer
         }
     }
 
     /// An answer may be given again where nobody has to be asked who may read it.
-    private func again<Value>(
-        _ give: @escaping @Sendable () -> Value?
-    ) -> (@Sendable () -> Value?)? {
-        rights == nil && logins == nil ? give : nil
-    }
+    private var mayRepeat: Bool { rights == nil && logins == nil }
 
     /// Whether the tag was seen before, fresh or not.
     func knows(_ name: RepositoryName, _ reference: Reference) -> Bool {
@@ -118,7 +113,7 @@ package final class ProxyRepository: Sendable {
         content.store.markUsed(digest)
         var answer = BlobAnswer(
             digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
-        answer.again = again { [content] in content.hotBlob(digest, since: epoch) }
+        if mayRepeat { answer.again = HotBlob(digest, in: content, since: epoch) }
         return answer
     }
 

@@ -23,6 +23,7 @@ final class ClientSocket {
     private(set) var firstByte: Instant?
     private var awaitsFirstByte = false
     private var turnBytes = 0
+    private var unsentBytesMax: Int32?
     /// The drain's bound passed: everything fails from now on.
     private(set) var isAborted = false
 
@@ -48,6 +49,16 @@ final class ClientSocket {
         isAborted = true
         if descriptor != nil { System.shutdownBoth(raw) }
     }
+
+    /// Bounds what waits in the kernel to be sent; nil for its own bound.
+    func limitUnsent(to bytes: Int32?) {
+        guard bytes != unsentBytesMax else { return }
+        unsentBytesMax = bytes
+        System.setUnsentMax(raw, bytes ?? .max)
+    }
+
+    /// Whether bytes are encrypted on their way.
+    var isEncrypted: Bool { channel != nil }
 
     /// Whether the client cannot be sent anything any more.
     var isGone: Bool { isAborted || readiness.isHungUp }
@@ -147,10 +158,27 @@ final class ClientSocket {
     func sendFile(_ file: Int32, from start: Int64, count: Int) async throws(Cut) {
         try await transfer(count) { (offset) throws(Errno) -> Transferred in
             let position = start + Int64(offset)
-            let slice = min(count - offset, state.sliceBytes)
-            if let channel { return try channel.sendFile(file, from: position, count: slice) }
-            return try System.sendfile(to: raw, from: file, offset: position, count: slice)
+            return try putFile(file, position, min(count - offset, state.sliceBytes))
         }
+    }
+
+    /// Sends as much of a file's range as the kernel takes at once and says how much that was.
+    func sendFileNow(_ file: Int32, from start: Int64, count: Int) throws(Cut) -> Int {
+        if isAborted { throw .drained }
+        let result = try result(of: 0) { (_) throws(Errno) -> Transferred in
+            try putFile(file, start, count)
+        }
+        guard case .bytes(let sent) = result else { return 0 }
+        if sent == 0 { throw .source }
+        noteProgress(sent)
+        return sent
+    }
+
+    private func putFile(
+        _ file: Int32, _ position: Int64, _ count: Int
+    ) throws(Errno) -> Transferred {
+        if let channel { return try channel.sendFile(file, from: position, count: count) }
+        return try System.sendfile(to: raw, from: file, offset: position, count: count)
     }
 
     private func put(_ bytes: UnsafeRawBufferPointer, more: Bool) throws(Errno) -> Transferred {

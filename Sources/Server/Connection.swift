@@ -123,7 +123,7 @@ final class Connection {
         while true {
             let fate: Fate
             switch await nextHead() {
-            case .head(let head): fate = await serve(head)
+            case .head(let head): fate = await apart { await self.serve(head) }
             case .repeated(let entry): fate = await serve(entry)
             case .refused(let error): fate = await refuse(error)
             case .ended: fate = .close
@@ -136,6 +136,16 @@ final class Connection {
             case .linger: return await linger()
             }
         }
+    }
+
+    /// Does work in a task of its own.
+    ///
+    /// A task keeps the memory of its deepest calls until it ends, and most connections are idle
+    /// most of the time.
+    private func apart(_ work: @escaping () async -> Fate) async -> Fate {
+        // One after the other, on the loop, both of them.
+        nonisolated(unsafe) let work = work
+        return await Task(executorPreference: state.loop) { await work() }.value
     }
 
     /// A client that pipelines without end gets no more than its turn.
@@ -182,21 +192,45 @@ final class Connection {
             isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
             body.cancel()
         }
-        return await send(response, to: request, isBodyLeft: isBodyLeft)
+        return await finish(start(response, to: request, isBodyLeft: isBodyLeft))
     }
 
     /// Answers as before, if that still holds.
     private func serve(_ entry: RepeatedRequests.Entry) async -> Fate {
-        let request = self.request(entry.head, state.loop.now)
-        guard let again = entry.repetition.again(request) else {
+        switch serveAgain(entry) {
+        case .sent(let fate): fate
+        case .started(let sending): await apart { await self.finish(sending) }
+        case .outdated: await apart { await self.serve(entry.head) }
+        }
+    }
+
+    private enum ServedAgain {
+        /// At once, as nearly all are.
+        case sent(Fate)
+        indirect case started(Sending)
+        /// Nothing was sent: what the answer came from has changed.
+        case outdated
+    }
+
+    private func serveAgain(_ entry: RepeatedRequests.Entry) -> ServedAgain {
+        let received = state.loop.now
+        guard let body = entry.repetition.again() else {
             state.repeated.forget(entry)
-            return await serve(entry.head)
+            return .outdated
         }
         requests += 1
-        var response = Response(
-            status: entry.status, body: again.body, finished: again.finished)
-        response.head = entry.answerHead
-        return await send(response, to: request)
+        let request = self.request(entry.head, received)
+        var writer = self.writer(for: request, keepsAlive: keepsAlive(entry.head))
+        let rest = writer.start(again: entry, body)
+        if case .nothing = rest {
+            let outcome = writer.outcome(since: received)
+            entry.repetition.finished(body, request, outcome)
+            return .sent(fate(outcome, writer, request))
+        }
+        return .started(
+            Sending(writer: writer, rest: rest, request: request) {
+                entry.repetition.finished(body, request, $0)
+            })
     }
 
     private func request(
@@ -207,25 +241,58 @@ final class Connection {
             id: state.nextRequestID(), received: received, body: body)
     }
 
-    private func send(
-        _ response: Response, to request: Request, isBodyLeft: Bool = false
-    ) async -> Fate {
-        let head = request.head
-        let keepsAlive =
-            head.keepAlive && !isBodyLeft && !response.closes && !isEnding
-            && requests < state.limits.requestsPerConnectionMax
-        var writer = ResponseWriter(
-            socket, in: state, id: request.id, version: head.version,
-            isHead: head.method == .head, keepsAlive: keepsAlive)
-        let outcome = await writer.write(response, since: request.received)
-        response.finished?(outcome)
+    /// An answer on its way.
+    private struct Sending {
+        var writer: ResponseWriter
+        /// What could not be sent at once.
+        let rest: ResponseWriter.Rest
+        let request: Request
+        var isBodyLeft = false
+        let finished: ((ResponseOutcome) -> Void)?
+    }
+
+    private func writer(for request: Request, keepsAlive: Bool) -> ResponseWriter {
+        ResponseWriter(
+            socket, in: state, id: request.id, version: request.head.version,
+            isHead: request.head.method == .head, keepsAlive: keepsAlive)
+    }
+
+    private func keepsAlive(_ head: RequestHead) -> Bool {
+        head.keepAlive && !isEnding && requests < state.limits.requestsPerConnectionMax
+    }
+
+    private func start(
+        _ response: Response, to request: Request, isBodyLeft: Bool
+    ) -> Sending {
+        let keepsAlive = !isBodyLeft && !response.closes && self.keepsAlive(request.head)
+        var writer = self.writer(for: request, keepsAlive: keepsAlive)
+        let rest = writer.start(response)
+        return Sending(
+            writer: writer, rest: rest, request: request, isBodyLeft: isBodyLeft,
+            finished: response.finished)
+    }
+
+    private func finish(_ sending: Sending) async -> Fate {
+        var writer = sending.writer
+        // Slow readers hold no memory for what they may ask next.
+        input.releaseIfEmpty()
+        await writer.finish(sending.rest)
+        let outcome = writer.outcome(since: sending.request.received)
+        sending.finished?(outcome)
+        return fate(outcome, writer, sending.request, isBodyLeft: sending.isBodyLeft)
+    }
+
+    private func fate(
+        _ outcome: ResponseOutcome, _ writer: ResponseWriter, _ request: Request,
+        isBodyLeft: Bool = false
+    ) -> Fate {
         if let cut = outcome.cut {
             socket.cutStream()
             return fate(after: cut, writer)
         }
         if writer.keepsAlive { return .next }
         // A client that asked for the end sends no more, so there is nothing to wait for.
-        return !head.keepAlive && !isBodyLeft && input.isEmpty ? .close : .linger
+        return !request.head.keepAlive && !isBodyLeft && input.isEmpty ? .close : .linger
     }
 
     private func fate(after cut: ResponseOutcome.Cut, _ writer: ResponseWriter) -> Fate {

@@ -12,6 +12,8 @@ struct FileSender {
     private(set) var position: Int64 = 0
     /// Up to here the file was found or brought into memory.
     private var residentEnd: Int64 = 0
+    /// Up to here, from the file's beginning, all of it was found in memory.
+    private var foundEnd: Int64 = 0
 
     init(_ file: GrowingFile, to socket: ClientSocket, in state: ServerLoop) {
         self.file = file
@@ -90,8 +92,9 @@ struct FileSender {
         if let workers = state.workers, !file.isResident(at: now) {
             if !System.isResident(file.fd, position, end) {
                 await workers.run { [file] in System.warm(file.fd, position, end) }
-            } else if position == 0, file.progress.total == end {
-                file.noteResident(at: now)
+            } else if position == foundEnd {
+                foundEnd = end
+                if file.progress.total == end { file.noteResident(at: now) }
             }
         }
         residentEnd = end

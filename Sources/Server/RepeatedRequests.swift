@@ -17,11 +17,11 @@ final class RepeatedRequests {
         /// Status line and fields, but for those that are the connection's.
         let answerHead: [UInt8]
         let status: Int
-        let repetition: Repetition
+        let repetition: any Repetition
 
         fileprivate init(
             _ hash: UInt64, _ head: RequestHead, _ listener: Listener, _ response: Response,
-            _ repetition: Repetition
+            _ repetition: any Repetition
         ) {
             self.hash = hash
             self.head = head

@@ -1,23 +1,14 @@
 /// How an answer may be given again, to a request of the very same bytes on the same listener.
-package struct Repetition: Sendable {
-    /// What is sent with the same status and fields as before, and what to do when it is sent; nil
-    /// when something that the answer came from may have changed.
+///
+/// One object that holds all it needs: where thousands of answers take turns, each more that is
+/// touched has to come from memory.
+package protocol Repetition: AnyObject, Sendable {
+    /// What is sent with the same status and fields as before; nil when something that the answer
+    /// came from may have changed.
     ///
     /// Called on the connection's loop; must not block.
-    package let again: @Sendable (Request) -> Again?
+    func again() -> Body?
 
-    package init(_ again: @escaping @Sendable (Request) -> Again?) {
-        self.again = again
-    }
-
-    /// The parts of an answer that are not the same each time.
-    package struct Again {
-        package var body: Body
-        package var finished: @Sendable (ResponseOutcome) -> Void
-
-        package init(body: Body, finished: @escaping @Sendable (ResponseOutcome) -> Void) {
-            self.body = body
-            self.finished = finished
-        }
-    }
+    /// Called once when `body` was sent as the answer to `request`, or has been cut short.
+    func finished(_ body: Body, _ request: Request, _ outcome: ResponseOutcome)
 }

@@ -3,7 +3,9 @@ import Linux
 package import Reactor
 
 /// One parsed request and where it came from.
-package struct Request: Sendable {
+///
+/// A class, and its head too: they are handed through all rooms, and kept with answers.
+package final class Request: Sendable {
     package let head: RequestHead
     /// The peer's numeric host, without its port.
     package let peer: String
@@ -69,7 +71,9 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         String(unsafeUninitializedCapacity: 16) { target in
-            for place in 0..<16 { target[place] = digit(place) }
+            withUnsafeBytes(of: digits) {
+                UnsafeMutableRawBufferPointer(target).copyMemory(from: $0)
+            }
             return 16
         }
     }
@@ -77,13 +81,22 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     /// Appends `X-Request-Id: …`, by which an answer is found in the log.
     func appendField(to output: inout [UInt8]) {
         output.append(contentsOf: "X-Request-Id: ".utf8)
-        for place in 0..<16 { output.append(digit(place)) }
-        output.append(13)
-        output.append(10)
+        withUnsafeBytes(of: digits) { output.append(contentsOf: $0) }
+        output.append(contentsOf: "\r\n".utf8)
     }
 
-    private func digit(_ place: Int) -> UInt8 {
-        let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * place)) & 15
-        return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+    /// The 16 digits in the order of memory; every answer carries them.
+    private var digits: (UInt64, UInt64) {
+        (Self.digits(value >> 32).bigEndian, Self.digits(value & 0xffff_ffff).bigEndian)
+    }
+
+    /// Eight hex digits of 32 bits, the first in the highest byte: all of them at once.
+    private static func digits(_ bits: UInt64) -> UInt64 {
+        var nibbles = (bits << 16 | bits) & 0x0000_ffff_0000_ffff
+        nibbles = (nibbles << 8 | nibbles) & 0x00ff_00ff_00ff_00ff
+        nibbles = (nibbles << 4 | nibbles) & 0x0f0f_0f0f_0f0f_0f0f
+        // 6 more than nine overflows into the fifth bit: those are letters.
+        let letters = (nibbles &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 39
     }
 }

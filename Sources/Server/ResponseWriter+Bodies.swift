@@ -21,12 +21,6 @@ extension ResponseWriter {
             return try await sendChunked(file, framing)
         }
         let range = range ?? 0..<length
-        if length <= Self.joinedFileBytesMax, socket.channel == nil,
-            file.sendable(upTo: range.upperBound) >= range.upperBound,
-            let sent = try sendTogether(head, file, range)
-        {
-            return try await sendRest(of: head, file, range, behind: sent)
-        }
         // With nothing to follow at once the head must not wait for it.
         let isFollowed = file.sendable(upTo: range.upperBound) > range.lowerBound
         try await sendJoined(head, more: isFollowed)
@@ -148,45 +142,15 @@ extension ResponseWriter {
         try await socket.send(bytes, more: more)
     }
 
-    private func begin(_ file: GrowingFile) {
+    func begin(_ file: GrowingFile) {
         state.activeBodies += 1
+        socket.limitUnsent(to: state.unsentBytesMax)
         file.addReader()
     }
 
-    private func end(_ file: GrowingFile) {
+    func end(_ file: GrowingFile) {
         state.activeBodies -= 1
         file.removeReader()
-    }
-
-    /// Sends the head and a small range by one call, as far as the kernel takes them at once: two
-    /// copies cost less than a sendfile of its own and the packet that it makes.
-    ///
-    /// Gives the bytes sent; nil, and nothing sent, if the range would have to come from the disk.
-    private func sendTogether(
-        _ head: [UInt8], _ file: GrowingFile, _ range: Range<Int64>
-    ) throws(Cut) -> Int? {
-        let count = head.count + range.count
-        let joint = state.joint
-        guard count <= joint.count else { return nil }
-        head.withUnsafeBytes { joint.copyMemory(from: $0) }
-        let read = try? System.readResident(
-            file.fd, UnsafeMutableRawBufferPointer(rebasing: joint[head.count..<count]),
-            at: range.lowerBound)
-        guard read == .bytes(range.count) else { return nil }
-        return try socket.sendNow(UnsafeRawBufferPointer(rebasing: joint[..<count]))
-    }
-
-    /// Sends what the kernel did not take of them: the memory is the loop's and not kept, so that
-    /// slow readers cost none.
-    private func sendRest(
-        of head: consuming [UInt8], _ file: GrowingFile, _ range: Range<Int64>, behind sent: Int
-    ) async throws(Cut) {
-        if sent < head.count { try await socket.send(head, from: sent, more: true) }
-        let position = range.lowerBound + Int64(max(0, sent - head.count))
-        state.giveBack(head)
-        guard position < range.upperBound else { return }
-        var sender = FileSender(file, to: socket, in: state)
-        try await sender.sendAvailable(position..<range.upperBound)
     }
 }
 

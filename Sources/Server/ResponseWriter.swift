@@ -17,14 +17,12 @@ struct ResponseWriter {
 
     /// Up to here a body is copied behind its head: one packet, one system call.
     static let joinedBytesMax = 16 << 10
-    /// Up to here a range of a file is.
-    static let joinedFileBytesMax: Int64 = 16 << 10
 
     let socket: ClientSocket
     let state: ServerLoop
     private let id: RequestID
     private let version: HTTPVersion
-    private let isHead: Bool
+    let isHead: Bool
     /// Whether the connection goes on after this answer.
     private(set) var keepsAlive: Bool
     /// Whether the client takes the connection's end for the body's end.
@@ -32,6 +30,9 @@ struct ResponseWriter {
     /// Bytes of heads and framing handed to the socket.
     var overhead: Int64 = 0
     private var status = 0
+    /// Bytes that the connection had sent before this answer.
+    private var writtenBefore: Int64 = 0
+    private var cut: Cut?
 
     init(
         _ socket: ClientSocket, in state: ServerLoop, id: RequestID, version: HTTPVersion,
@@ -47,26 +48,74 @@ struct ResponseWriter {
 
     /// Sends `response` and says how that ended; `received` is when its request was complete.
     mutating func write(_ response: Response, since received: Instant) async -> ResponseOutcome {
-        let before = socket.written
+        await finish(start(response))
+        return outcome(since: received)
+    }
+
+    /// Starts an answer by what the kernel takes at once, and says what is left of it.
+    ///
+    /// Most answers are sent whole by this, without any cost of asynchronous calls.
+    mutating func start(_ response: Response) -> Rest {
+        start(response.status, response.body) { writer, head in
+            writer.appendFields(of: response, to: &head)
+        } ?? .all(response)
+    }
+
+    /// The same with the status and the fields of an answer that was given before.
+    mutating func start(again entry: RepeatedRequests.Entry, _ body: Body) -> Rest {
+        let rest = start(entry.status, body) { _, head in
+            head.append(contentsOf: entry.answerHead)
+        }
+        return rest ?? .allAgain(entry, body)
+    }
+
+    /// Nil, and nothing sent, if the answer has to be waited for.
+    private mutating func start(
+        _ status: Int, _ body: Body, appendFields: (ResponseWriter, inout [UInt8]) -> Void
+    ) -> Rest? {
+        self.status = status
+        writtenBefore = socket.written
         socket.startAnswer()
-        var cut: Cut?
         do throws(Cut) {
-            try await send(response)
+            return try sendNow(status, body, appendFields: appendFields)
+        } catch {
+            cut = error
+            return .nothing
+        }
+    }
+
+    /// Sends what is left, waiting for the client and for what it is made of.
+    mutating func finish(_ rest: Rest) async {
+        do throws(Cut) {
+            switch rest {
+            case .nothing: break
+            case .all(let response): try await send(response)
+            case .allAgain(let entry, let body):
+                var response = Response(status: entry.status, body: body)
+                response.answeredBefore = entry.answerHead
+                try await send(response)
+            case .bytes(let bytes, let sent): try await socket.send(bytes, from: sent)
+            case .file(let file, let range, let head, let sent):
+                try await send(file, range, behind: head, from: sent)
+            }
         } catch {
             cut = error
         }
-        return ResponseOutcome(
-            status: status, bytesSent: max(0, socket.written - before - overhead), cut: cut,
-            timeToFirstByte: socket.firstByte.map { $0 - received },
+    }
+
+    /// How the answer ended; `received` is when its request was complete.
+    func outcome(since received: Instant) -> ResponseOutcome {
+        ResponseOutcome(
+            status: status, bytesSent: max(0, socket.written - writtenBefore - overhead),
+            cut: cut, timeToFirstByte: socket.firstByte.map { $0 - received },
             duration: state.loop.now - received)
     }
 
     private mutating func send(_ response: Response) async throws(Cut) {
-        status = response.status
         if let file = unsureFile(response), try await !isSound(file) {
             return try await sendInstead(of: response)
         }
-        let framing = self.framing(of: response)
+        let framing = self.framing(response.status, response.body)
         if framing == .untilClose {
             keepsAlive = false
             endsByClosing = true
@@ -83,12 +132,7 @@ struct ResponseWriter {
             try await sendJoined(head)
             // A length was promised of which there is nothing to send.
             if case .length(let length) = framing, length > 0 { throw .source }
-        case .bytes(let bytes):
-            guard bytes.count <= Self.joinedBytesMax else {
-                return try await send(bytes, behind: head)
-            }
-            head.append(contentsOf: bytes)
-            try await sendJoined(head)
+        case .bytes(let bytes): try await send(bytes, behind: head)
         case .file(let file, let range):
             try await send(file, range, framing, behind: head)
         case .multipart(let file, _, _, _):
@@ -145,11 +189,9 @@ struct ResponseWriter {
         try await sendJoined(head)
     }
 
-    private mutating func framing(of response: Response) -> Framing {
-        if response.status < 200 || response.status == 204 || response.status == 304 {
-            return .none
-        }
-        switch response.body {
+    mutating func framing(_ status: Int, _ body: Body) -> Framing {
+        if status < 200 || status == 204 || status == 304 { return .none }
+        switch body {
         case .empty: return .length(0)
         case .bytes(let bytes): return .length(Int64(bytes.count))
         case .headOnly(let length): return length.map { .length($0) } ?? .none
@@ -179,19 +221,26 @@ struct ResponseWriter {
     private func appendHead(
         of response: Response, _ framing: Framing, to output: inout [UInt8]
     ) {
-        if let head = response.head {
-            output.append(contentsOf: head)
-        } else {
-            var head = ResponseHead(
-                status: response.status, reason: response.reason, fields: response.fields)
-            if head.fields.contains(anyOf: Self.ownFields) {
-                for name in Self.ownFields { head.fields.remove(name) }
-            }
-            if let layout { head.fields.set("Content-Type", layout.contentType) }
-            head.serialize(into: &output)
-            // The empty line comes back below.
-            output.removeLast(2)
+        appendFields(of: response, to: &output)
+        appendOwnFields(framing, to: &output)
+    }
+
+    /// Status line and fields of a response, or those it had before.
+    private func appendFields(of response: Response, to output: inout [UInt8]) {
+        if let head = response.answeredBefore { return output.append(contentsOf: head) }
+        var head = ResponseHead(
+            status: response.status, reason: response.reason, fields: response.fields)
+        if head.fields.contains(anyOf: Self.ownFields) {
+            for name in Self.ownFields { head.fields.remove(name) }
         }
+        if let layout { head.fields.set("Content-Type", layout.contentType) }
+        head.serialize(into: &output)
+        // The empty line comes back behind the connection's own fields.
+        output.removeLast(2)
+    }
+
+    /// Adds what only the connection can say, and the empty line.
+    func appendOwnFields(_ framing: Framing, to output: inout [UInt8]) {
         id.appendField(to: &output)
         state.appendDate(to: &output)
         switch framing {
@@ -218,13 +267,15 @@ struct ResponseWriter {
 
     /// Without a `String`, which every answer would pay for.
     private static func append(decimal number: Int64, to output: inout [UInt8]) {
-        var rest = number.magnitude
-        var scale: UInt64 = 1
-        while rest / scale >= 10 { scale *= 10 }
-        while scale > 0 {
-            output.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest / scale))
-            rest %= scale
-            scale /= 10
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var start = digits.count
+            var rest = number.magnitude
+            repeat {
+                start -= 1
+                digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            output.append(contentsOf: digits[start...])
         }
     }
 }

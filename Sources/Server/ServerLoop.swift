@@ -7,10 +7,17 @@ import Reactor
 /// `@unchecked Sendable`: the `let`s are Sendable; everything else is touched on `loop` only, where
 /// connections, acceptors and posted closures run.
 final class ServerLoop: @unchecked Sendable {
-    /// Below this a smaller slice costs more than it gives back (prototypes.md §2).
-    private static let sliceBytesMin = 64 << 10
-    /// What all bodies of a loop send in one turn, about half a millisecond of copying.
-    private static let turnBytesOfAll = 4 << 20
+    /// Below this a smaller slice costs more than it gives back.
+    private static let sliceBytesMin = 256 << 10
+    /// What all bodies of a loop send in one turn, three milliseconds if all clients are as fast.
+    private static let turnBytesOfAll = 32 << 20
+    /// What may wait in the kernel for all clients of a loop that take it slowly, roughly: without
+    /// a bound a thousand of them exhaust what the kernel has for TCP, and nobody is served.
+    private static let unsentBytesOfAll = 128 << 20
+    /// Less than this would make even a fast client wait.
+    private static let unsentBytesMin = 64 << 10
+    /// What the kernel lets wait for one client, unless it is told otherwise.
+    private static let unsentBytesOfKernel = 4 << 20
     /// A head that takes longer than this is the first to go when room is needed.
     private static let slowHead: Duration = .milliseconds(500)
     /// How many slow heads make room at once: whoever sends them sends many.
@@ -149,6 +156,14 @@ final class ServerLoop: @unchecked Sendable {
         return max(Self.sliceBytesMin, min(limits.turnBytesMax, share))
     }
 
+    /// How much of a body that begins now may wait in the kernel unsent; nil for what the kernel
+    /// itself allows. In powers of two, so that it seldom changes.
+    var unsentBytesMax: Int32? {
+        guard activeBodies > Self.unsentBytesOfAll / Self.unsentBytesOfKernel else { return nil }
+        let sharers = 1 << (Int.bitWidth - (activeBodies - 1).leadingZeroBitCount)
+        return Int32(max(Self.unsentBytesMin, Self.unsentBytesOfAll / sharers))
+    }
+
     /// An empty buffer for a head, to be given back.
     func takeHeadBuffer() -> [UInt8] {
         headBuffers.popLast() ?? []
@@ -167,7 +182,7 @@ final class ServerLoop: @unchecked Sendable {
     var joint: UnsafeMutableRawBufferPointer {
         if let jointMemory { return jointMemory }
         let made = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: Int(ResponseWriter.joinedFileBytesMax) + (8 << 10), alignment: 64)
+            byteCount: ResponseWriter.joinedFileBytesMax + (8 << 10), alignment: 64)
         jointMemory = made
         return made
     }

@@ -5,10 +5,11 @@ import Synchronization
 /// The files that are open now, and which digests are being written or given up.
 ///
 /// Every file that was handed out stays in here until nobody else holds it, so that an eviction
-/// knows what is in use; of those that nobody uses, at most `idleMax` are kept open.
+/// knows what is in use; of those that nobody uses, at most `idleMax` are kept open: those that
+/// were used since one was looked for to be closed get a second chance.
 final class OpenFiles: Sendable {
     private struct State {
-        var files: [Digest: GrowingFile] = [:]
+        var files: [Digest: OpenFile] = [:]
         /// Still being sent, but not to be handed out any more.
         var retired: [Digest: [WeakFile]] = [:]
         var retiredMax = OpenFiles.retiredMin
@@ -41,12 +42,23 @@ final class OpenFiles: Sendable {
     var count: Int { state.withLock { $0.files.count } }
     var epoch: UInt64 { state.withLock { $0.epoch } }
 
-    /// The open file of `digest`, made the most recently used.
-    func file(_ digest: Digest) -> GrowingFile? {
+    /// The open file of `digest`, which thereby counts as used.
+    func file(_ digest: Digest) -> GrowingFile? { open(digest)?.file }
+
+    /// Its place, and the file, which is there while the place is.
+    func open(_ digest: Digest) -> (place: OpenFile, file: GrowingFile)? {
         state.withLock { state in
-            guard let file = state.files[digest] else { return nil }
-            state.order.touch(digest)
-            return file
+            guard let place = state.files[digest], let file = place.file else { return nil }
+            place.wasUsed = true
+            return (place, file)
+        }
+    }
+
+    /// The file of a place, if it is still handed out.
+    func again(_ place: OpenFile) -> GrowingFile? {
+        state.withLock { _ in
+            place.wasUsed = true
+            return place.file
         }
     }
 
@@ -82,12 +94,12 @@ final class OpenFiles: Sendable {
         _ closing: inout [GrowingFile]
     ) -> GrowingFile {
         state.order.touch(digest)
-        if let earlier = state.files[digest] { return earlier }
-        state.files[digest] = file
+        if let earlier = state.files[digest]?.file { return earlier }
+        state.files[digest] = OpenFile(file, digest)
         var passed = 0
         while state.files.count > idleMax, passed < searchMax, let oldest = state.order.oldest {
-            if isIdle(oldest, &state), let closed = state.files.removeValue(forKey: oldest) {
-                state.order.remove(oldest)
+            let isSpared = passed < searchMax / 2 && wasUsed(oldest, &state)
+            if !isSpared, isIdle(oldest, &state), let closed = remove(oldest, &state) {
                 // Closed by the caller, outside of the lock.
                 closing.append(closed)
             } else {
@@ -98,15 +110,29 @@ final class OpenFiles: Sendable {
         return file
     }
 
+    /// Whether a file was used since this was asked for the last time.
+    private static func wasUsed(_ digest: Digest, _ state: inout State) -> Bool {
+        guard let place = state.files[digest] else { return false }
+        defer { place.wasUsed = false }
+        return place.wasUsed
+    }
+
+    private static func remove(_ digest: Digest, _ state: inout State) -> GrowingFile? {
+        state.order.remove(digest)
+        guard let place = state.files.removeValue(forKey: digest) else { return nil }
+        defer { place.file = nil }
+        return place.file
+    }
+
     /// Whether nobody but this table holds the file, and no body is being sent from it.
     private static func isIdle(_ digest: Digest, _ state: inout State) -> Bool {
         if let retired = state.retired[digest] {
             if retired.contains(where: { $0.file != nil }) { return false }
             state.retired[digest] = nil
         }
-        guard let place = state.files.index(forKey: digest) else { return true }
-        guard isKnownUniquelyReferenced(&state.files.values[place]) else { return false }
-        return state.files.values[place].readers == 0
+        guard let place = state.files[digest] else { return true }
+        guard isKnownUniquelyReferenced(&place.file) else { return false }
+        return place.file?.readers == 0
     }
 
     // MARK: - Writers and evictions
@@ -143,7 +169,7 @@ final class OpenFiles: Sendable {
     /// Whether anything is being written, or a body sent.
     var isInUse: Bool {
         state.withLock { state in
-            !state.writers.isEmpty || state.files.values.contains { $0.readers > 0 }
+            !state.writers.isEmpty || state.files.values.contains { ($0.file?.readers ?? 0) > 0 }
                 || state.retired.values.joined().contains {
                     $0.file.map { $0.readers > 0 } ?? false
                 }
@@ -161,8 +187,7 @@ final class OpenFiles: Sendable {
                 if state.writers[digest] != nil || !Self.isIdle(digest, &state) { return false }
             }
             for digest in digests {
-                if let file = state.files.removeValue(forKey: digest) { closing.append(file) }
-                state.order.remove(digest)
+                if let file = Self.remove(digest, &state) { closing.append(file) }
                 state.doomed.insert(digest)
             }
             state.epoch &+= 1
@@ -184,10 +209,9 @@ final class OpenFiles: Sendable {
     /// any.
     func drop(_ digest: Digest, _ file: GrowingFile? = nil) {
         let dropped = state.withLock { state -> GrowingFile? in
-            if let file, state.files[digest] !== file { return nil }
-            state.order.remove(digest)
+            if let file, state.files[digest]?.file !== file { return nil }
             state.epoch &+= 1
-            let dropped = state.files.removeValue(forKey: digest)
+            let dropped = Self.remove(digest, &state)
             if let dropped { Self.retire(dropped, digest, &state) }
             return dropped
         }

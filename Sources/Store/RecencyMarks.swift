@@ -9,8 +9,10 @@ package final class RecencyMarks: Sendable {
     package static let marksMax = 65_536
 
     private struct State {
-        var marks: [Digest: Int64] = [:]
+        var marks: [Digest: LastUse] = [:]
         var newest: Int64
+        /// The next flush.
+        var flush: UInt64 = 1
     }
 
     private let clock: LoopClock
@@ -37,21 +39,38 @@ package final class RecencyMarks: Sendable {
 
     /// Remembers that `digest` was used now.
     package func mark(_ digest: Digest) {
-        let now = clock.wallSeconds.multipliedReportingOverflow(by: 1_000_000)
+        let now = clock.wallSeconds
         state.withLock { state in
-            guard state.marks.count < Self.marksMax || state.marks[digest] != nil else { return }
-            state.marks[digest] = Self.next(&state, now.overflow ? 0 : now.partialValue)
+            Self.mark(state.marks[digest] ?? LastUse(digest), now, &state)
         }
+    }
+
+    /// The same without looking the digest up.
+    func mark(_ use: LastUse) {
+        let now = clock.wallSeconds
+        state.withLock { Self.mark(use, now, &$0) }
+    }
+
+    private static func mark(_ use: LastUse, _ seconds: Int64, _ state: inout State) {
+        if use.flush != state.flush {
+            guard state.marks.count < marksMax || state.marks[use.digest] != nil else { return }
+            use.flush = state.flush
+            state.marks[use.digest] = use
+        }
+        let now = seconds.multipliedReportingOverflow(by: 1_000_000)
+        use.stamp = next(&state, now.overflow ? 0 : now.partialValue)
     }
 
     /// Takes all marks out, oldest first.
     package func take() -> [UseMark] {
         let marks = state.withLock { state in
-            defer { state.marks.removeAll(keepingCapacity: true) }
-            return state.marks
+            defer {
+                state.marks.removeAll(keepingCapacity: true)
+                state.flush &+= 1
+            }
+            return state.marks.map { UseMark(digest: $0.key, stamp: $0.value.stamp) }
         }
-        return marks.map { UseMark(digest: $0.key, stamp: $0.value) }
-            .sorted { $0.stamp < $1.stamp }
+        return marks.sorted { $0.stamp < $1.stamp }
     }
 
     /// Seconds since the use that `stamp` stands for; a stamp in the future counts as now.

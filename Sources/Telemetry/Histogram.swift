@@ -83,10 +83,6 @@ package final class BoundHistogram: Sendable {
 extension Duration {
     /// Nanoseconds; 0 for negative durations and the largest number for those over 292 years.
     fileprivate var nanosecondsClamped: Int64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, carry) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return overflow || carry ? .max : sum
+        max(0, Int64(clamping: attoseconds / 1_000_000_000))
     }
 }

@@ -21,12 +21,26 @@ import Testing
             var response = Response(
                 status: 200, fields: ["ETag": "\"\(number)\""], body: .bytes(Array(text.utf8)))
             guard mayRepeat else { return response }
-            response.repetition = Repetition { [self] _ in
-                guard holds.load(ordering: .relaxed) else { return nil }
-                repeated.add(1, ordering: .relaxed)
-                return Repetition.Again(body: .bytes(Array(text.utf8))) { _ in }
-            }
+            response.repetition = Again(site: self, text: text)
             return response
+        }
+
+        private final class Again: Repetition {
+            let site: Site
+            let text: String
+
+            init(site: Site, text: String) {
+                self.site = site
+                self.text = text
+            }
+
+            func again() -> Body? {
+                guard site.holds.load(ordering: .relaxed) else { return nil }
+                site.repeated.add(1, ordering: .relaxed)
+                return .bytes(Array(text.utf8))
+            }
+
+            func finished(_ body: Body, _ request: Request, _ outcome: ResponseOutcome) {}
         }
 
         var counts: [Int] { [asked.load(ordering: .relaxed), repeated.load(ordering: .relaxed)] }
