@@ -133,9 +133,7 @@ package struct RoutingTable: Sendable {
     }
 
     private func byNamespace(_ namespace: String, _ name: Substring) -> Selection? {
-        guard let registry = normalise(namespace), let found = registries[registry] else {
-            return nil
-        }
+        guard let found = registry(named: namespace) else { return nil }
         // With override_path the same repository may stand in the path as well.
         let (first, rest) = name.cutAtFirstSlash()
         if let rest, named(first)?.name == found.name {
@@ -147,7 +145,15 @@ package struct RoutingTable: Sendable {
     /// The repository of that name, or of the registry of that name.
     func named(_ text: Substring) -> Repository? {
         let text = String(text)
-        if let found = repositories[text] { return found }
-        return normalise(text).flatMap { registries[$0] }
+        return repositories[text] ?? registry(named: text)
+    }
+
+    private func registry(named text: String) -> Repository? {
+        if let found = registries[text] { return found }
+        // A plain word has no other spelling than the one that was just looked for.
+        let isPlain = text.utf8.allSatisfy {
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || $0 == UInt8(ascii: "-")
+        }
+        return isPlain ? nil : normalise(text).flatMap { registries[$0] }
     }
 }

@@ -143,7 +143,7 @@ final class Connection {
     /// A task keeps the memory of its deepest calls until it ends, and most connections are idle
     /// most of the time.
     private func apart(_ work: @escaping () async -> Fate) async -> Fate {
-        // One after the other, on the loop, both of them.
+        // `nonisolated(unsafe)`: one task runs after the other, both on the connection's loop.
         nonisolated(unsafe) let work = work
         return await Task(executorPreference: state.loop) { await work() }.value
     }
