@@ -97,4 +97,6 @@ def drop_page_caches(folder):
     """The same for all files below a folder."""
     for path, _, names in os.walk(folder):
         for name in names:
-            drop_page_cache(os.path.join(path, name))
+            file = os.path.join(path, name)
+            if os.path.isfile(file):
+                drop_page_cache(file)

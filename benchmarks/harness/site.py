@@ -25,6 +25,8 @@ class Site:
         self.root = os.path.join(work, "site")
         self.home = os.path.join(self.root, "v2", IMAGE)
         self.random = random.Random(seed)
+        #: Of each size of sparse blobs, the hash and the length of the last one.
+        self.zeros = {}
         for folder in ("blobs", "manifests"):
             os.makedirs(os.path.join(self.home, folder), exist_ok=True)
         self.config = self.blob(1024)
@@ -49,11 +51,20 @@ class Site:
         return self._keep(temporary)
 
     def sparse_blob(self, size):
-        """A blob of zeros that takes no disk."""
-        temporary = os.path.join(self.home, "new")
-        with open(temporary, "wb") as file:
-            file.truncate(size)
-        return self._keep(temporary)
+        """A blob of zeros that takes no disk, larger by one than the last of this size."""
+        hash, length = self.zeros.get(size, (None, size))
+        if hash is None:
+            hash = hashlib.sha256()
+            for _ in range(size >> 20):
+                hash.update(bytes(1 << 20))
+        else:
+            hash, length = hash.copy(), length + 1
+            hash.update(b"\0")
+        self.zeros[size] = hash, length
+        digest = "sha256:" + hash.hexdigest()
+        with open(self.path(digest), "wb") as file:
+            file.truncate(length)
+        return digest
 
     def _keep(self, temporary):
         digest = _digest_of(temporary)

@@ -29,9 +29,9 @@ def small_blob_hits(run):
     measure_small(run, prepared(run, [LIMIT, "cistern"]), blobs)
 
 
-def measure_small(run, chosen, blobs):
+def measure_small(run, chosen, blobs, passes=3):
     for target in chosen:
-        warm(target, blobs)
+        warm(target, blobs, passes)
     medians = in_turns(
         run, chosen,
         lambda target: hits(

@@ -11,10 +11,12 @@ from ..seeding import Seeding
 from .hits import measure_small
 from .measuring import LIMIT, MIB, blob_paths, figures, hits, in_turns, median, prepared, warm
 
-#: What the pulls that evict are large, and how many blobs of the index go for one.
+#: How many blobs of the index go for one pull, and the size of each of them.
 EVICTED = 10_000
 FILLER = 4096
+#: Pulls with room and without, and those between that use up what room is left.
 PULLS = 6
+BETWEEN = 6
 
 
 def begun(target):
@@ -43,7 +45,7 @@ def many_small_blob_hits(run):
     os.sync()
     cistern.start()
     settle(cistern)
-    measure_small(run, prepared(run, [LIMIT, "cistern"]), blobs)
+    measure_small(run, prepared(run, [LIMIT, "cistern"]), blobs, passes=2)
     cistern.stop()
     for blob in blobs:
         os.unlink(run.site.path(blob))
@@ -124,18 +126,18 @@ def evict(run, cistern, what, blobs):
     """
     size = EVICTED * FILLER
     cistern.stop()
-    pulled = [run.site.blob(size) for _ in range(2 * PULLS + 1)]
+    pulled = [run.site.blob(size) for _ in range(2 * PULLS + BETWEEN)]
     with contextlib.closing(sqlite3.connect(os.path.join(cistern.store, "index.db"))) as rows:
         used = rows.execute("SELECT sum(disk) FROM blob").fetchone()[0]
-        cistern.max_size = f"{used + PULLS * size + size // 2}B"
+        cistern.max_size = f"{used + (PULLS + BETWEEN // 2) * size}B"
         cistern.start()
         settle(cistern)
         warm(cistern, blobs)
         os.sync()
         roomy, roomy_p99 = pulls(cistern, rows, pulled[:PULLS], blobs)
-        # The one between fills what is left of the limit.
-        load.download(cistern.blob(pulled[PULLS]))
-        tight, tight_p99 = pulls(cistern, rows, pulled[PULLS + 1:], blobs)
+        for blob in pulled[PULLS:-PULLS]:
+            load.download(cistern.blob(blob))
+        tight, tight_p99 = pulls(cistern, rows, pulled[-PULLS:], blobs)
     cistern.max_size = type(cistern).max_size
     gone = median([each[1] for each in tight])
     if sum(each[1] for each in roomy) or gone < EVICTED * 0.9:

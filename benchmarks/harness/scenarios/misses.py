@@ -16,7 +16,7 @@ def cold_pull(run):
     names = [each for each in ("cistern", "nginx proxy_cache", "docker-registry")
              if each in run.targets]
     rounds = {name: [] for name in names + ["direct", "bare loop"]}
-    for _ in range(run.rounds):
+    for _ in range(run.long_rounds):
         rounds["direct"].append({"wall s": load.check(run.upstream.blob(blob), blob)})
         rounds["bare loop"].append({"cpu s/GB": bare(run, blob) / GIGABYTES})
         for name in names:

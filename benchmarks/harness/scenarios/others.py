@@ -5,14 +5,11 @@ import os
 from .. import load, machine
 from .measuring import GIB, LIMIT, MIB, median, prepared
 
-#: Runs of wrk behind each p99: many short ones, of which one that met something is left out.
-SHORT_RUNS = 3
 
-
-def p99(target):
-    """The p99 of manifest hits on a few connections."""
+def p99(target, runs=3):
+    """The p99 of manifest hits on a few connections: of several short runs the median."""
     url = target.manifest("latest")
-    return median([load.wrk(url, 4, 1)["p99"] for _ in range(SHORT_RUNS)])
+    return median([load.wrk(url, 4, 1)["p99"] for _ in range(runs)])
 
 
 def p99_beside(target, url, between=lambda: None):
@@ -28,10 +25,10 @@ def beside_a_fetch(run):
     chosen = prepared(
         run, ["cistern", "nginx proxy_cache"],
         lambda target: [target.manifest("latest"), target.blob(large)])
-    for _ in range(run.rounds):
+    for _ in range(run.long_rounds):
         for target in chosen:
             idle.setdefault(target.name, []).append(p99(target))
-            blob = run.site.sparse_blob(4 * GIB + run.site.random.randrange(MIB))
+            blob = run.site.sparse_blob(4 * GIB)
             busy.setdefault(target.name, []).append(p99_beside(target, target.blob(blob)))
             os.unlink(run.site.path(blob))
             cold.setdefault(target.name, []).append(
@@ -52,9 +49,10 @@ def beside_a_fetch(run):
 
 def idle_connections(run):
     grown = {}
+    blob = run.site.config
     for name in ("cistern", LIMIT, "docker-registry"):
-        for target in prepared(run, [name], lambda target: [target.manifest("latest")]):
-            sockets = load.Sockets(target.manifest("latest"))
+        for target in prepared(run, [name], lambda target: [target.blob(blob)]):
+            sockets = load.Sockets(target.blob(blob))
             # What the first thousand need once for all does not count.
             sockets.idle(1000)
             before = target.resident()
@@ -71,12 +69,12 @@ def slow_readers(run):
     for name in ("cistern", LIMIT, "docker-registry"):
         for target in prepared(
                 run, [name], lambda target: [target.blob(blob), target.manifest("latest")]):
-            idle = median([p99(target) for _ in range(run.rounds)])
+            idle = p99(target, run.rounds)
             before, kernel = target.resident(), machine.tcp_memory()
             sockets = load.Sockets(target.blob(blob))
             sockets.slow(1000)
             grown[name] = (target.resident() - before) / MIB
-            slower[name] = median([p99(target) for _ in range(run.rounds)]) / idle
+            slower[name] = p99(target, run.rounds) / idle
             sockets.close()
             target.stop()
             machine.wait_for_tcp_memory(kernel)
