@@ -66,7 +66,7 @@ def wrk(url, connections, seconds, paths=None):
 def wrk_all(url, connections, paths, passes):
     """Asks for all of `paths`, at least so many times."""
     wanted = len(paths) * passes
-    seconds = 1 + wanted // 20_000
+    seconds = 1 + wanted // 15_000
     # Every run begins with the same path: only one that is long enough comes to all of them.
     while wrk(url, connections, seconds, paths)["requests"] < wanted:
         seconds *= 2
@@ -132,11 +132,13 @@ def drain(url, connections, seconds):
 
 def download(url, output="/dev/null", extra=()):
     """One download by curl: seconds, and seconds to the first byte."""
-    text = subprocess.run(
-        pinned(["curl", "-sf", "-H", ACCEPT, "-o", output, "-w",
+    result = subprocess.run(
+        pinned(["curl", "-sSf", "-H", ACCEPT, "-o", output, "-w",
                 "%{time_total} %{time_starttransfer}", *extra, url]),
-        capture_output=True, text=True, check=True).stdout
-    total, first = text.split()
+        capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"{url}: {result.stderr.strip()}")
+    total, first = result.stdout.split()
     return float(total), float(first)
 
 

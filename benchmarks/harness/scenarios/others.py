@@ -14,7 +14,6 @@ def p99(target, runs=3):
 
 def p99_beside(target, url, between=lambda: None):
     """The same while `url` is downloaded, again and again, with `between` called before each."""
-    os.sync()
     with load.Downloading(url, between):
         return p99(target)
 
@@ -22,21 +21,20 @@ def p99_beside(target, url, between=lambda: None):
 def beside_a_fetch(run):
     idle, busy, cold = {}, {}, {}
     large = run.large[GIB]
-    chosen = prepared(
-        run, ["cistern", "nginx proxy_cache"],
-        lambda target: [target.manifest("latest"), target.blob(large)])
     for _ in range(run.long_rounds):
-        for target in chosen:
+        for target in [run.targets[name] for name in ("cistern", "nginx proxy_cache")]:
+            target.restart(forgetting=True)
+            load.download(target.manifest("latest"))
+            load.download(target.blob(large))
             idle.setdefault(target.name, []).append(p99(target))
+            cold.setdefault(target.name, []).append(
+                p99_beside(target, target.blob(large), target.drop_page_cache))
             blob = run.site.sparse_blob(4 * GIB)
             busy.setdefault(target.name, []).append(p99_beside(target, target.blob(blob)))
             os.unlink(run.site.path(blob))
-            cold.setdefault(target.name, []).append(
-                p99_beside(target, target.blob(large), target.drop_page_cache))
-
-    for target in chosen:
-        target.stop()
-        target.forget()
+            # What was being fetched for that goes on otherwise, and has to be written.
+            target.stop()
+            target.forget()
 
     def times(beside):
         return {name: median(beside[name]) / median(idle[name]) for name in idle}
@@ -50,14 +48,15 @@ def beside_a_fetch(run):
 def idle_connections(run):
     grown = {}
     blob = run.site.config
-    for name in ("cistern", LIMIT, "docker-registry"):
+    # Each answer takes docker-registry some milliseconds, and each connection needs one.
+    for name, count in (("cistern", 9000), (LIMIT, 9000), ("docker-registry", 1000)):
         for target in prepared(run, [name], lambda target: [target.blob(blob)]):
             sockets = load.Sockets(target.blob(blob))
             # What the first thousand need once for all does not count.
             sockets.idle(1000)
             before = target.resident()
-            sockets.idle(9000)
-            grown[name] = (target.resident() - before) / 9000 / 1024
+            sockets.idle(count)
+            grown[name] = (target.resident() - before) / count / 1024
             sockets.close()
             target.stop()
     run.report.figure("10,000 idle connections", "KiB resident each", grown, at_most=4.0)
