@@ -45,10 +45,11 @@ package final class RegistryHandler: RequestHandler {
         let answer = await Requester.$client.withValue(request.client) {
             await self.answer(request, route)
         }
-        var response = observer.observe(answer, request, label)
+        let observation = observer.observation(of: answer, label)
+        var response = observation.complete(answer.response, to: request)
         if let source = answer.again {
             response.repetition = RepeatedAnswer(
-                source, observer.observation(of: answer, label), by: self, since: replacement)
+                source, observation, by: self, since: replacement)
         }
         return response
     }

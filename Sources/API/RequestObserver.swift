@@ -27,27 +27,42 @@ package final class RequestObserver: Sendable {
 
     /// Completes an answer with what every answer carries and counts it when it is sent.
     func observe(_ answer: Answer, _ request: Request, _ route: RouteLabel) -> Response {
-        var response = answer.response
-        if !response.fields.contains("Cache-Status") {
-            response.fields.append(
-                "Cache-Status", CacheStatus(detail: "generated here").value())
-        }
-        let observation = observation(of: answer, route)
-        observation.requested()
-        let after = response.finished
-        response.finished = { outcome in
-            observation.finished(request, outcome)
-            after?(outcome)
-        }
-        return response
+        observation(of: answer, route).complete(answer.response, to: request)
     }
 
     /// What is needed to count an answer and to write its access lines, as often as it is given.
-    struct Observation: Sendable {
-        fileprivate let observer: RequestObserver
-        fileprivate let route: RouteLabel
-        fileprivate let repository: RepositoryMetrics?
-        fileprivate let answer: Answer
+    final class Observation: Sendable {
+        private let observer: RequestObserver
+        private let route: RouteLabel
+        private let repository: RepositoryMetrics?
+        /// Without its fields, and without its body, which may be forgotten before the answer is.
+        private let answer: Answer
+
+        fileprivate init(_ observer: RequestObserver, _ answer: Answer, _ route: RouteLabel) {
+            self.observer = observer
+            self.route = route
+            repository = answer.repository.flatMap { observer.repositories($0) }
+            var answer = answer
+            answer.response = Response(status: answer.response.status)
+            answer.again = nil
+            self.answer = answer
+        }
+
+        /// The answer's response with what every one carries; counted here, and when it is sent.
+        func complete(_ response: Response, to request: Request) -> Response {
+            var response = response
+            if !response.fields.contains("Cache-Status") {
+                response.fields.append(
+                    "Cache-Status", CacheStatus(detail: "generated here").value())
+            }
+            requested()
+            let after = response.finished
+            response.finished = { [self] outcome in
+                finished(request, outcome)
+                after?(outcome)
+            }
+            return response
+        }
 
         /// The same answer is given again.
         func began() {
@@ -55,7 +70,7 @@ package final class RequestObserver: Sendable {
             requested()
         }
 
-        fileprivate func requested() {
+        private func requested() {
             if let repository, let kind = answer.kind, let outcome = answer.outcome {
                 repository.requested(kind, outcome.kind)
             }
@@ -67,13 +82,7 @@ package final class RequestObserver: Sendable {
     }
 
     func observation(of answer: Answer, _ route: RouteLabel) -> Observation {
-        // The fields are not sent from here, the body may be forgotten before the answer is.
-        var answer = answer
-        answer.response = Response(status: answer.response.status)
-        answer.again = nil
-        return Observation(
-            observer: self, route: route,
-            repository: answer.repository.flatMap { repositories($0) }, answer: answer)
+        Observation(self, answer, route)
     }
 
     private func finished(

@@ -56,7 +56,7 @@ extension ResponseWriter {
             range.count <= Self.quickFileBytesMax, !socket.isEncrypted
         else { return nil }
         let isJoined = range.count <= Self.joinedFileBytesMax
-        guard isJoined || file.isResident(at: state.loop.now) else { return nil }
+        guard isJoined || isResident(file, range) else { return nil }
         let head = startHead(.length(Int64(range.count)), appendFields)
         var sent = 0
         if isJoined {
@@ -77,6 +77,18 @@ extension ResponseWriter {
         }
         state.giveBack(head)
         return .nothing
+    }
+
+    /// Whether sending the range will not wait for the disk; one look per 128 KiB, not repeated for
+    /// a while if it is the whole file.
+    private func isResident(_ file: GrowingFile, _ range: Range<Int64>) -> Bool {
+        let now = state.loop.now
+        if file.isResident(at: now) { return true }
+        guard System.isResident(file.fd, range.lowerBound, range.upperBound) else { return false }
+        if range.lowerBound == 0, range.upperBound == file.progress.total {
+            file.noteResident(at: now)
+        }
+        return true
     }
 
     private mutating func startHead(

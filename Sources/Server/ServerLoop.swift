@@ -156,8 +156,10 @@ final class ServerLoop: @unchecked Sendable {
         return max(Self.sliceBytesMin, min(limits.turnBytesMax, share))
     }
 
-    /// How much of a body that begins now may wait in the kernel unsent; nil for what the kernel
-    /// itself allows. In powers of two, so that it seldom changes.
+    /// How much of a body that begins now may wait in the kernel unsent; nil for the kernel's own
+    /// bound.
+    ///
+    /// In powers of two, so that it seldom changes.
     var unsentBytesMax: Int32? {
         guard activeBodies > Self.unsentBytesOfAll / Self.unsentBytesOfKernel else { return nil }
         let sharers = 1 << (Int.bitWidth - (activeBodies - 1).leadingZeroBitCount)
