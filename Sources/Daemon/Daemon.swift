@@ -17,8 +17,8 @@ import Telemetry
 /// | reload | SIGHUP: a new configuration as a whole, or not at all (OPS-2)         |
 /// | stop   | SIGTERM: readiness off, drain, close the store, exit 0 (OPS-1)        |
 actor Daemon {
-    /// How often marks of use go from memory to the index.
-    private static let flushInterval = Duration.seconds(10)
+    /// How often the store looks whether something is to be written or removed.
+    private static let tidyInterval = Duration.seconds(10)
     /// How often the status line is refreshed.
     private static let statusInterval = Duration.seconds(5)
 
@@ -75,7 +75,7 @@ actor Daemon {
         for bound in listeners { try await serve(bound) }
         await serveControl()
         try watchSignals()
-        schedule(Self.flushInterval) { [runtime] in await runtime.store.flushRecency() }
+        schedule(Self.tidyInterval) { [runtime] in await runtime.store.tidy() }
         runtime.home.spawn { [self] in await collectNowAndThen() }
         schedule(Self.statusInterval) { [self] in
             await tellStatus()

@@ -223,10 +223,16 @@ extension BlobStore {
         marks.mark(digest)
     }
 
-    /// Writes remembered uses to the index, in batches.
+    /// What is to be done every few seconds: removes what dropped writers left, and writes uses to
+    /// the index if they are due.
+    package func tidy() async {
+        if marks.isFlushDue { return await flushRecency() }
+        await removeLeavings()
+    }
+
+    /// Writes remembered uses to the index, in batches, and removes what dropped writers left.
     ///
-    /// Called every few seconds, before an eviction and at the end. Also removes what dropped
-    /// writers left.
+    /// Called before an eviction and at the end too, so that memory and index are one order.
     package func flushRecency() async {
         let marks = self.marks.take()
         var start = 0
@@ -236,6 +242,10 @@ extension BlobStore {
             try? await index.touch(Array(marks[start..<end]))
             start = end
         }
+        await removeLeavings()
+    }
+
+    private func removeLeavings() async {
         await removeLitter()
         await expireLeftovers()
         if isReconciled.load(ordering: .relaxed) { try? await index.tidyJournal() }

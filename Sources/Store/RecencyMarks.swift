@@ -7,12 +7,17 @@ import Synchronization
 package final class RecencyMarks: Sendable {
     /// Different digests remembered between two flushes; more are not marked.
     package static let marksMax = 65_536
+    /// Seconds that a use is only remembered, unless there are many: writing one to the index costs
+    /// as much as answering a hit. A process that is killed loses that much of the order.
+    private static let flushSeconds: Int64 = 60
 
     private struct State {
         var marks: [Digest: LastUse] = [:]
         var newest: Int64
         /// The next flush.
         var flush: UInt64 = 1
+        /// When the last one was, by the clock that ages are told by.
+        var flushedAt: Int64
     }
 
     private let clock: LoopClock
@@ -21,7 +26,7 @@ package final class RecencyMarks: Sendable {
     /// `newest` is the newest stamp that the index has.
     package init(clock: LoopClock, newest: Int64) {
         self.clock = clock
-        state = Mutex(State(newest: newest))
+        state = Mutex(State(newest: newest, flushedAt: clock.wallSeconds))
     }
 
     /// A stamp that is newer than all before: wall microseconds that never run backwards (OPS-4).
@@ -61,12 +66,22 @@ package final class RecencyMarks: Sendable {
         use.stamp = next(&state, now.overflow ? 0 : now.partialValue)
     }
 
+    /// Whether uses should be written now.
+    var isFlushDue: Bool {
+        let now = clock.wallSeconds
+        return state.withLock {
+            $0.marks.count > Self.marksMax / 2 || now - $0.flushedAt >= Self.flushSeconds
+        }
+    }
+
     /// Takes all marks out, oldest first.
     package func take() -> [UseMark] {
+        let now = clock.wallSeconds
         let marks = state.withLock { state in
             defer {
                 state.marks.removeAll(keepingCapacity: true)
                 state.flush &+= 1
+                state.flushedAt = now
             }
             return state.marks.map { UseMark(digest: $0.key, stamp: $0.value.stamp) }
         }

@@ -53,6 +53,42 @@ struct BlobStoreTests {
         #expect(fixture.store.index.totalChanges == changes + 1)
     }
 
+    @Test func usesAreWrittenOnceAMinute_howeverOftenItIsTidied() async throws {
+        let fixture = try StoreFixture()
+        let content = Content(size: 1000, seed: 1)
+        try await fixture.store(content)
+        await fixture.store.flushRecency()
+        let changes = fixture.store.index.totalChanges
+        for second in 1...60 {
+            let file = await fixture.store.open(content.digest)
+            let place = try #require(fixture.store.place(content.digest))
+            // By the place that was remembered, as repeated requests do.
+            #expect(file != nil && fixture.store.again(place) === file)
+            fixture.clock.advance(by: .seconds(1))
+            await fixture.store.tidy()
+            #expect(fixture.store.index.totalChanges == changes + (second == 60 ? 1 : 0))
+        }
+    }
+
+    @Test func aPlaceGivesNothing_onceItsFileIsHandedOutNoMore() async throws {
+        let fixture = try StoreFixture(openFilesMax: 1)
+        let first = Content(size: 1000, seed: 1)
+        let second = Content(size: 1000, seed: 2)
+        for content in [first, second] { try await fixture.store(content) }
+        #expect(await fixture.store.open(first.digest) != nil)
+        let place = try #require(fixture.store.place(first.digest))
+        #expect(fixture.store.again(place) != nil)
+        // Room for one: the other takes its place, although it was used a moment ago.
+        for _ in 0..<2 { #expect(await fixture.store.open(second.digest) != nil) }
+        #expect(fixture.store.place(first.digest) == nil)
+        #expect(fixture.store.again(place) == nil)
+        // Changed on disk since it was verified (INT-9).
+        let other = try #require(fixture.store.place(second.digest))
+        let path = "\(fixture.root)/\(StoreFixture.path(second))"
+        #expect(truncate(path, 999) == 0)
+        #expect(fixture.store.again(other) == nil)
+    }
+
     @Test func aMissingOrShortFile_isAMiss_andCounted() async throws {
         // INT-10
         let fixture = try StoreFixture(openFilesMax: 1)
