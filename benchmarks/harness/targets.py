@@ -141,7 +141,7 @@ class Nginx(Process):
         with open(path, "w") as file:
             file.write(
                 f"daemon off; pid {self.work}/pid; error_log {self.work}/errors warn;\n"
-                f"worker_processes 1; worker_rlimit_nofile 65536; {user}\n"
+                f"worker_processes 1; {user}\n"
                 "events { worker_connections 20000; }\n"
                 "http {\n access_log off; sendfile on; tcp_nopush on;\n"
                 f" keepalive_requests 1000000000; keepalive_timeout 600s; {folders}\n"
