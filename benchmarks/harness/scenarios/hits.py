@@ -47,6 +47,8 @@ def large_blob_hits(run):
         names = ["nginx proxy_cache", "docker-registry"] if size < GIB else []
         for target in prepared(run, [LIMIT, *names, "cistern"]):
             load.check(target.blob(blob), blob)
+        # What has just been fetched is written now, and not while it is measured.
+        os.sync()
         for connections in (1, 8, 64):
             peers = names if connections == 8 else []
             medians = in_turns(
