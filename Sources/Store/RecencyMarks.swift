@@ -7,8 +7,10 @@ import Synchronization
 package final class RecencyMarks: Sendable {
     /// Different digests remembered between two flushes; more are not marked.
     package static let marksMax = 65_536
-    /// Seconds that a use is only remembered, unless there are many: writing one to the index costs
-    /// as much as answering a hit. A process that is killed loses that much of the order.
+    /// Seconds that a use is only remembered, unless there are many.
+    ///
+    /// Writing one to the index costs as much as answering a hit. A process that is killed loses
+    /// that much of the order.
     private static let flushSeconds: Int64 = 60
 
     private struct State {
