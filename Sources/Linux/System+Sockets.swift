@@ -57,6 +57,11 @@ extension System {
         _ = try? setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// Holds back packets that are not full, or lets them go (TCP_CORK).
+    package static func setCork(_ fd: Int32, _ isHeld: Bool) {
+        _ = try? setOption(fd, Int32(IPPROTO_TCP), TCP_CORK, isHeld ? 1 : 0)
+    }
+
     /// Takes no more than about so many bytes that cannot be sent yet (TCP_NOTSENT_LOWAT).
     package static func setUnsentMax(_ fd: Int32, _ bytes: Int32) {
         _ = try? setOption(fd, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, bytes)

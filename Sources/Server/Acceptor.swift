@@ -15,13 +15,19 @@ final class Acceptor {
     private let handler: any RequestHandler
     private let state: ServerLoop
     private let burst: Int
+    /// All loops that serve the listener, this one among them.
+    private let loops: [ServerLoop]
     private let descriptorMax: Int32
     private let ledger: ConnectionLedger
     private var watch: Watch?
     private var resume: LoopTimer?
 
     /// `burst` is how many connections are accepted before others get their turn.
-    init(_ listener: Listener, handler: any RequestHandler, in state: ServerLoop, burst: Int) {
+    init(
+        _ listener: Listener, handler: any RequestHandler, in state: ServerLoop, burst: Int,
+        sharing loops: [ServerLoop]
+    ) {
+        self.loops = loops
         self.listener = listener
         self.handler = handler
         self.state = state
@@ -103,12 +109,23 @@ final class Acceptor {
             state.events.rejected(reason, listener.identity)
             return turnAway(descriptor.raw)
         }
+        guard let state = taker() else {
+            ledger.release(address)
+            return turnAway(descriptor.raw)
+        }
         let raw = descriptor.release()
-        state.arrived()
         state.loop.spawn { [state, listener, handler] in
             await Connection.serve(
                 raw, peer: peer, address: address, listener: listener, handler: handler, in: state)
         }
+    }
+
+    /// The loop that has the fewest connections: the kernel wakes one of them again and again.
+    private func taker() -> ServerLoop? {
+        var fewest = state
+        for other in loops where other.connectionCount < fewest.connectionCount { fewest = other }
+        if fewest.arrived() { return fewest }
+        return state.arrived() ? state : nil
     }
 
     /// Tells the client to go elsewhere; containerd then takes the next host (protocol.md §3.9).

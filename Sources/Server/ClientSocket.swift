@@ -50,6 +50,12 @@ final class ClientSocket {
         if descriptor != nil { System.shutdownBoth(raw) }
     }
 
+    /// Has nothing but full packets go out until it is ended: a short one behind each slice of a
+    /// long body costs as much as a long one.
+    func holdShortPackets(_ isHeld: Bool) {
+        if descriptor != nil { System.setCork(raw, isHeld) }
+    }
+
     /// Bounds what waits in the kernel to be sent; nil for its own bound.
     func limitUnsent(to bytes: Int32?) {
         guard bytes != unsentBytesMax else { return }

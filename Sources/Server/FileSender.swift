@@ -74,6 +74,9 @@ struct FileSender {
 
     /// Sends what is known to be sendable, window by window, none of it from a cold page.
     mutating func sendAvailable(_ range: Range<Int64>) async throws(Cut) {
+        let isSliced = range.count > state.sliceBytes && !socket.isEncrypted
+        if isSliced { socket.holdShortPackets(true) }
+        defer { if isSliced { socket.holdShortPackets(false) } }
         var position = range.lowerBound
         while position < range.upperBound {
             await makeResident(position, upTo: range.upperBound)

@@ -48,6 +48,8 @@ final class RepeatedRequests {
     private static let bytesMax = 8 << 20
 
     private var places: [Entry?]
+    /// Their hashes, apart: only what is meant has to be fetched from memory. 0 where nothing is.
+    private var hashes: [UInt64]
     /// Hashes of what was seen once: only what comes again is worth the memory.
     private var seen: [UInt64]
     private var bytes = 0
@@ -56,6 +58,7 @@ final class RepeatedRequests {
 
     init() {
         places = Array(repeating: nil, count: Self.setsCount * Self.placesPerSet)
+        hashes = Array(repeating: 0, count: Self.setsCount * Self.placesPerSet)
         seen = Array(repeating: 0, count: Self.setsCount * Self.placesPerSet)
     }
 
@@ -74,7 +77,7 @@ final class RepeatedRequests {
     }
 
     private func place(of hash: UInt64, on listener: Listener) -> Int? {
-        Self.set(hash).first { places[$0]?.hash == hash && places[$0]?.listener === listener }
+        Self.set(hash).first { hashes[$0] == hash && places[$0]?.listener === listener }
     }
 
     /// Remembers an answer, when its request has come for the second time.
@@ -97,6 +100,7 @@ final class RepeatedRequests {
             ?? set.lowerBound + turn & (Self.placesPerSet - 1)
         bytes += entry.bytes - (places[place]?.bytes ?? 0)
         places[place] = entry
+        hashes[place] = hash
     }
 
     /// The answer of `entry` does not hold any more.
@@ -106,11 +110,15 @@ final class RepeatedRequests {
         }
         bytes -= entry.bytes
         places[place] = nil
+        hashes[place] = 0
     }
 
     /// Forgets everything: nothing is answered any more, or too much is remembered.
     func forget() {
-        for place in places.indices { places[place] = nil }
+        for place in places.indices {
+            places[place] = nil
+            hashes[place] = 0
+        }
         bytes = 0
     }
 

@@ -4,8 +4,8 @@ import Synchronization
 
 /// The HTTP/1.1 server: listeners and connections on any number of loops.
 ///
-/// Every loop watches every listener, and a connection stays on the loop that accepted it. The
-/// limits on connections hold for all loops together.
+/// Every loop watches every listener, and whichever accepts a connection gives it to the one that
+/// has the fewest, where it stays. The limits on connections hold for all loops together.
 package final class Server: Sendable {
     /// Connections one loop accepts at a time: few where other loops could take them as well.
     private static let burstAlone = 16
@@ -39,9 +39,9 @@ package final class Server: Sendable {
     package func serve(_ listener: Listener, by handler: any RequestHandler) async throws(Errno) {
         let burst = loops.count == 1 ? Self.burstAlone : Self.burstOfMany
         for state in loops {
-            let result = await Self.on(state) { state -> Result<Void, Errno> in
+            let result = await Self.on(state) { [loops] state -> Result<Void, Errno> in
                 Result { () throws(Errno) in
-                    try state.accept(from: listener, by: handler, burst: burst)
+                    try state.accept(from: listener, by: handler, burst: burst, sharing: loops)
                 }
             }
             try result.get()

@@ -1,6 +1,7 @@
 import HTTP
 import Linux
 import Reactor
+import Synchronization
 
 /// What one loop knows of the server: its connections, its acceptors, and what they share.
 ///
@@ -47,8 +48,10 @@ final class ServerLoop: @unchecked Sendable {
     /// Bodies that are being sent from files or streams.
     var activeBodies = 0
     private(set) var isDraining = false
-    /// Connections that are accepted but not opened yet.
-    private var arriving = 0
+    /// Connections that are accepted and not closed; other loops look at it too.
+    private let held = Atomic<Int>(0)
+    /// Whether no further connection is taken; never false again.
+    private let isFullForGood = Atomic<Bool>(false)
     private var whenDrained: (() -> Void)?
 
     init(
@@ -70,9 +73,13 @@ final class ServerLoop: @unchecked Sendable {
 
     // MARK: - Accepting
 
-    func accept(from listener: Listener, by handler: any RequestHandler, burst: Int) throws(Errno) {
+    func accept(
+        from listener: Listener, by handler: any RequestHandler, burst: Int,
+        sharing loops: [ServerLoop]
+    ) throws(Errno) {
         guard !isDraining else { return }
-        let acceptor = Acceptor(listener, handler: handler, in: self, burst: burst)
+        let acceptor = Acceptor(
+            listener, handler: handler, in: self, burst: burst, sharing: loops)
         try acceptor.start()
         acceptors.append(acceptor)
     }
@@ -96,23 +103,34 @@ final class ServerLoop: @unchecked Sendable {
 
     private var byAge: [Connection] { connections.sorted { $0.key < $1.key }.map(\.value) }
 
-    /// A connection is accepted; `opened` or `closed` follows.
-    func arrived() { arriving += 1 }
+    /// How many connections are here or on their way; from any loop.
+    var connectionCount: Int { held.load(ordering: .relaxed) }
+
+    /// A connection is accepted for this loop, by any of them; false if it takes no more.
+    ///
+    /// After true, `neverOpened` or `closed` follows.
+    func arrived() -> Bool {
+        held.add(1, ordering: .sequentiallyConsistent)
+        // Who drains says so before it counts: one of the two sees the other.
+        if !isFullForGood.load(ordering: .sequentiallyConsistent) { return true }
+        held.subtract(1, ordering: .sequentiallyConsistent)
+        return false
+    }
 
     func opened(_ connection: Connection) {
-        arriving -= 1
         connections[connection.number] = connection
         if isDraining { connection.endSoon(patience: Self.firstRequestPatience) }
     }
 
     /// A connection was gone before it could be served.
     func neverOpened() {
-        arriving -= 1
+        held.subtract(1, ordering: .sequentiallyConsistent)
         finishDrainIfEmpty()
     }
 
     func closed(_ connection: Connection) {
         connections[connection.number] = nil
+        held.subtract(1, ordering: .sequentiallyConsistent)
         finishDrainIfEmpty()
     }
 
@@ -213,6 +231,7 @@ final class ServerLoop: @unchecked Sendable {
     func drain(by deadline: Instant, whenDone: @escaping () -> Void) {
         guard !isDraining else { return whenDone() }
         isDraining = true
+        isFullForGood.store(true, ordering: .sequentiallyConsistent)
         whenDrained = whenDone
         for acceptor in acceptors {
             acceptor.stop()
@@ -231,7 +250,7 @@ final class ServerLoop: @unchecked Sendable {
     }
 
     private func finishDrainIfEmpty() {
-        if isDraining && connections.isEmpty && arriving == 0 { finishDrain() }
+        if isDraining, held.load(ordering: .sequentiallyConsistent) == 0 { finishDrain() }
     }
 
     private func finishDrain() {

@@ -55,9 +55,16 @@ def wrk(url, connections, seconds, paths=None):
     """One run: requests, bytes, seconds and latencies; of `paths`, if there are any."""
     script = Script(paths) if paths else None
     try:
-        return _wrk_result(url, subprocess.run(
-            _wrk_command(url, connections, seconds, script),
-            capture_output=True, text=True, check=True).stdout)
+        for attempts_left in (2, 1, 0):
+            try:
+                return _wrk_result(url, subprocess.run(
+                    _wrk_command(url, connections, seconds, script),
+                    capture_output=True, text=True, check=True).stdout)
+            except RuntimeError as error:
+                # A run in which a connection broke says nothing about speed.
+                if not attempts_left:
+                    raise
+                print(f"  (again: {str(error).splitlines()[-1]})")
     finally:
         if script:
             script.close()
