@@ -48,7 +48,7 @@ final class RepeatedRequests {
     private static let bytesMax = 8 << 20
 
     private var places: [Entry?]
-    /// Their hashes, apart: only what is meant has to be fetched from memory. 0 where nothing is.
+    /// Their hashes, 0 where nothing is: apart, so that only what is meant is fetched from memory.
     private var hashes: [UInt64]
     /// Hashes of what was seen once: only what comes again is worth the memory.
     private var seen: [UInt64]

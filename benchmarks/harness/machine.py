@@ -17,17 +17,6 @@ def cpu_seconds(pids):
     return total
 
 
-def thread_seconds(pids):
-    """User and system time of each thread of these processes that lives."""
-    times = {}
-    for pid in pids:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/stat") as file:
-                fields = file.read().rsplit(") ", 1)[1].split()
-            times[thread] = (int(fields[11]) + int(fields[12])) / TICKS
-    return times
-
-
 def resident_bytes(pids):
     """Resident memory of these processes."""
     total = 0

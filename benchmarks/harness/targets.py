@@ -113,9 +113,6 @@ class Process:
     def cpu(self):
         return machine.cpu_seconds(self.pids)
 
-    def threads(self):
-        return machine.thread_seconds(self.pids)
-
     def resident(self):
         return machine.resident_bytes(self.pids)
 
