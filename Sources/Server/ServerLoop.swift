@@ -114,6 +114,8 @@ final class ServerLoop: @unchecked Sendable {
         // Who drains says so before it counts: one of the two sees the other.
         if !isFullForGood.load(ordering: .sequentiallyConsistent) { return true }
         held.subtract(1, ordering: .sequentiallyConsistent)
+        // It may have counted this one.
+        loop.post { [self] in finishDrainIfEmpty() }
         return false
     }
 

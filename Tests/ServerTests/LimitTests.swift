@@ -77,6 +77,21 @@ import Testing
         }
     }
 
+    @Test func everyLoopHasItsShareOfTheConnections() async throws {
+        let handler: TestServer.Handler = { request in
+            Response(status: 200, body: .bytes(Array(request.loop.name.utf8)))
+        }
+        try await TestServer.run(loops: 2, handler: handler) { test in
+            var shares: [String: Int] = [:]
+            let clients = try (0..<20).map { _ in try test.client() }
+            for client in clients {
+                client.get("/")
+                shares[try #require(client.readAnswer()).text, default: 0] += 1
+            }
+            #expect(shares.values.sorted() == [10, 10])
+        }
+    }
+
     @Test func aThousandConnectionsAreServed() async throws {
         var limits = ServerLimits()
         limits.connectionsPerAddressMax = 4096
