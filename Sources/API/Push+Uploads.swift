@@ -68,16 +68,7 @@ extension Push {
     }
 
     private func monolithic(_ digest: Digest) async -> Answer {
-        // What is stored is not written again; but who pushes it has to have it.
-        if hosted.isStored(digest) {
-            switch await compare(digest) {
-            case .failure(let problem): return problem.answer
-            case .success(false): return Self.mismatch(digest)
-            case .success(true):
-                if let answer = await mounted(digest) { return answer }
-                return .error(503, .unavailable, "the blob was evicted just now; push it again")
-            }
-        }
+        if let answer = await hosted.holding(digest, { await compared(digest) }) { return answer }
         do throws(PushError) {
             let upload = try await hosted.beginUpload(name, user: user, digest.algorithm)
             guard upload.take() else { throw .uploadBusy }
@@ -89,6 +80,20 @@ extension Push {
             return created(digest)
         } catch {
             return .failure(error, missing: .blobUploadUnknown)
+        }
+    }
+
+    /// What is stored is not written again; but who pushes it has to have it.
+    ///
+    /// Nil, and nothing read, if it is not stored.
+    private func compared(_ digest: Digest) async -> Answer? {
+        guard hosted.isStored(digest) else { return nil }
+        switch await compare(digest) {
+        case .failure(let problem): return problem.answer
+        case .success(false): return Self.mismatch(digest)
+        case .success(true):
+            if let answer = await mounted(digest) { return answer }
+            return .error(503, .unavailable, "what is stored of it cannot be read; push it again")
         }
     }
 

@@ -66,19 +66,34 @@ extension HostedRepository {
             await end(upload, .failed)
             throw error
         }
-        do throws(StoreError) {
-            _ = try await upload.finish(as: digest)
-        } catch {
-            tell(.uploadEnded(.failed))
-            throw PushError(error)
-        }
         do throws(PushError) {
-            try await link(digest, name)
+            // What was stored before and let go is the first that an eviction would take.
+            try await holding(digest) { () throws(PushError) in
+                try await store(upload, as: digest)
+                try await link(digest, name)
+            }
         } catch {
             tell(.uploadEnded(.failed))
+            // The upload was there, and is over.
+            if case .notFound = error { throw .unavailable("it cannot be read back") }
             throw error
         }
         tell(.uploadEnded(.stored))
+    }
+
+    private func store(_ upload: Upload, as digest: Digest) async throws(PushError) {
+        do throws(StoreError) {
+            _ = try await upload.finish(as: digest)
+        } catch {
+            throw PushError(error)
+        }
+    }
+
+    /// Runs `body` while no eviction begins to take `digest`.
+    package func holding<T, Failure: Error>(
+        _ digest: Digest, _ body: () async throws(Failure) -> T
+    ) async throws(Failure) -> T {
+        try await content.store.holding(digest, body)
     }
 
     /// Ends an upload of which nothing is kept.
@@ -96,7 +111,7 @@ extension HostedRepository {
 
     /// Links what is stored already: its bytes were shown, or may be read by who asks.
     package func host(_ digest: Digest, _ name: RepositoryName) async throws(PushError) {
-        try await link(digest, name)
+        try await holding(digest) { () throws(PushError) in try await link(digest, name) }
         tell(.mounted)
     }
 
@@ -106,8 +121,8 @@ extension HostedRepository {
         try await record(rows: 3) { [scope] index throws(IndexError) in
             isHeld = try await index.host(repository: scope.key, name: name, [digest])
         }
-        // Evicted in between: nobody was told yet that it is here.
-        guard isHeld else { throw .unavailable("it was evicted just now") }
+        // Nobody was told yet that it is here.
+        guard isHeld else { throw .unavailable("it proved damaged just now") }
     }
 
     /// Whether `name` shows the blob, for a mount from it.
@@ -148,25 +163,19 @@ extension HostedRepository {
             children: parsed.children.map {
                 ChildRow(digest: $0.digest, size: $0.size, mediaType: $0.mediaType)
             })
-        for _ in 0..<Self.putsMax {
+        try await holding(digest) { () throws(PushError) in
             do throws(StoreError) {
                 try await content.store.put(bytes, as: digest)
             } catch {
                 throw PushError(error)
             }
-            if try await bind(record, needing: needed, tags, name) {
-                let mediaType = content.stored(digest)?.mediaType ?? parsed.mediaType
-                content.remember(
-                    StoredManifest(digest: digest, mediaType: mediaType, bytes: bytes))
-                tell(.manifest)
-                return parsed.subject
-            }
+            try await bind(record, needing: needed, tags, name)
         }
-        throw .unavailable("it was evicted just now")
+        let mediaType = content.stored(digest)?.mediaType ?? parsed.mediaType
+        content.remember(StoredManifest(digest: digest, mediaType: mediaType, bytes: bytes))
+        tell(.manifest)
+        return parsed.subject
     }
-
-    /// How often a manifest is stored that an eviction takes away again.
-    private static let putsMax = 3
 
     private func parse(
         _ bytes: [UInt8], _ contentType: String?
@@ -198,10 +207,9 @@ extension HostedRepository {
         guard missing.isEmpty else { throw .blobsUnknown(missing) }
     }
 
-    /// False if the stored manifest is gone again.
     private func bind(
         _ manifest: ManifestRecord, needing needed: [Digest], _ tags: [Tag], _ name: RepositoryName
-    ) async throws(PushError) -> Bool {
+    ) async throws(PushError) {
         let policy = self.policy
         var outcome = ContentIndex.PushOutcome.absent
         try await record(rows: 4 + manifest.children.count + tags.count) {
@@ -211,8 +219,8 @@ extension HostedRepository {
             ) { policy.mayMove($0) }
         }
         switch outcome {
-        case .recorded: return true
-        case .absent: return false
+        case .recorded: return
+        case .absent: throw .unavailable("it proved damaged just now")
         case .tagTaken(let tag, let digest): throw .tagImmutable(tag, digest)
         case .blobsGone(let digests): throw .blobsUnknown(digests)
         }

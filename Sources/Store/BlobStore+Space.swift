@@ -167,6 +167,17 @@ extension BlobStore {
         return try await makeRoom(for: bytes, keeping: nil)
     }
 
+    /// Runs `body` while no eviction begins to take `digest`, be it stored already or by `body`.
+    ///
+    /// For what a client has sent, or was found here, until it is linked: nothing else keeps it.
+    package func holding<T, Failure: Error>(
+        _ digest: Digest, _ body: () async throws(Failure) -> T
+    ) async throws(Failure) -> T {
+        files.hold(digest)
+        defer { files.letGo(digest) }
+        return try await body()
+    }
+
     /// Brings the store below its limit, after that was lowered.
     package func trim() async {
         await gate.enter()

@@ -113,7 +113,10 @@ extension BlobStore {
         taking id: UploadID, as digest: Digest, _ file: GrowingFile, _ reservation: Reservation,
         _ hash: HashState
     ) async throws(StoreError) -> BlobWriter {
+        // An eviction that has given up a file of this digest is yet to unlink it.
+        await gate.enter()
         files.addWriter(digest)
+        gate.leave()
         do throws(StoreError) {
             // Before the rename: whatever happens to this process, the next one finds it (DUR-5).
             try await indexed { index throws(IndexError) in

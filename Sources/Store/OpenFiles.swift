@@ -15,6 +15,8 @@ final class OpenFiles: Sendable {
         var retiredMax = OpenFiles.retiredMin
         var order = RecencyList<Digest>()
         var writers: [Digest: Int] = [:]
+        /// What somebody is about to link.
+        var held: [Digest: Int] = [:]
         /// What the writers write.
         var growing: Set<GrowingName> = []
         var doomed: Set<Digest> = []
@@ -153,6 +155,15 @@ final class OpenFiles: Sendable {
     /// Whether there is one writer of `digest` and no more.
     func isWrittenOnce(_ digest: Digest) -> Bool { state.withLock { $0.writers[digest] == 1 } }
 
+    func hold(_ digest: Digest) { state.withLock { $0.held[digest, default: 0] += 1 } }
+
+    func letGo(_ digest: Digest) {
+        state.withLock { state in
+            guard let count = state.held[digest] else { return }
+            state.held[digest] = count > 1 ? count - 1 : nil
+        }
+    }
+
     func addGrowing(_ name: GrowingName) {
         state.withLock { _ = $0.growing.insert(name) }
     }
@@ -179,12 +190,14 @@ final class OpenFiles: Sendable {
     var written: [Digest] { state.withLock { Array($0.writers.keys) } }
 
     /// Marks all of `digests` as given up and closes their files; false, and nothing done, if one
-    /// of them is being read or written.
+    /// of them is being read or written, or held.
     func claim(_ digests: [Digest]) -> Bool {
         var closing: [GrowingFile] = []
         let claimed = state.withLock { state -> Bool in
             for digest in digests {
-                if state.writers[digest] != nil || !Self.isIdle(digest, &state) { return false }
+                guard state.writers[digest] == nil, state.held[digest] == nil,
+                    Self.isIdle(digest, &state)
+                else { return false }
             }
             for digest in digests {
                 if let file = Self.remove(digest, &state) { closing.append(file) }
