@@ -310,6 +310,8 @@ package final class BlobWriter: Sendable {
     private func publish() async throws(StoreError) -> FileIdentity? {
         let (digest, name) = (digest, name)
         let row = try await store.indexed { index throws(IndexError) in try index.blob(digest) }
+        // What is there is not believed (INT-9): if it is damaged, this takes its place.
+        if row != nil { _ = await store.open(digest) }
         file.publish()
         return try await store.run { layout throws(Errno) in
             if let moved = try layout.publish(name, known: row?.size) { return moved }
