@@ -35,11 +35,10 @@ extension BlobStore {
     ///
     /// One of an earlier run is read and hashed first.
     package func upload(_ id: UploadID) async throws(StoreError) -> Upload? {
+        uploads.use(id, at: clock.wallSeconds)
         switch uploads[id] {
         case nil: return nil
-        case .open(let upload, _):
-            uploads.use(id, at: clock.wallSeconds)
-            return upload
+        case .open(let upload, _): return upload
         case .waiting(let reservation, _):
             let row = try await indexed { index throws(IndexError) in try index.upload(id.bytes) }
             guard let row else { return nil }
@@ -55,14 +54,15 @@ extension BlobStore {
     /// Ends uploads that nobody has come back to for so long; the keys of their repositories.
     package func sweepUploads(idleFor idle: Duration) async -> [String] {
         var swept: [String] = []
-        for (id, entry) in uploads.idle(since: clock.wallSeconds - idle.components.seconds) {
+        let time = clock.wallSeconds - idle.components.seconds
+        for id in uploads.idle(since: time) {
+            // Ending one takes a while: somebody may have come back to the next in the meantime.
+            guard let entry = uploads.takeOut(id, idleSince: time) else { continue }
             if case .open(let upload, _) = entry {
-                guard upload.take() else { continue }
                 await upload.cancel()
                 swept.append(upload.row.repository)
                 continue
             }
-            uploads.remove(id)
             if let row = try? index.upload(id.bytes) { swept.append(row.repository) }
             try? await run { layout throws(Errno) in try layout.unlinkUpload(id) }
             try? await index.endUpload(id.bytes)
@@ -80,7 +80,7 @@ extension BlobStore {
         for found in try layout.uploadFiles() {
             if let id = UploadID(parsing: found.name), known.remove(id) != nil {
                 uploads.insert(
-                    .waiting(ledger.hold(found.disk), writtenAt: found.writtenAt), as: id)
+                    .waiting(ledger.hold(found.disk), usedAt: found.writtenAt), as: id)
             } else {
                 try layout.unlinkUpload(named: found.name)
                 swept += 1

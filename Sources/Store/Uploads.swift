@@ -9,11 +9,18 @@ final class Uploads: Sendable {
     enum Entry: Sendable {
         case open(Upload, usedAt: Int64)
         /// Not opened yet in this run.
-        case waiting(Reservation, writtenAt: Int64)
+        case waiting(Reservation, usedAt: Int64)
 
         var usedAt: Int64 {
             switch self {
             case .open(_, let time), .waiting(_, let time): time
+            }
+        }
+
+        func used(at time: Int64) -> Entry {
+            switch self {
+            case .open(let upload, _): .open(upload, usedAt: time)
+            case .waiting(let reservation, _): .waiting(reservation, usedAt: time)
             }
         }
     }
@@ -43,18 +50,24 @@ final class Uploads: Sendable {
     /// Notes that the client of an upload has come back.
     func use(_ id: UploadID, at time: Int64) {
         entries.withLock { entries in
-            if case .open(let upload, _)? = entries[id] {
-                entries[id] = .open(upload, usedAt: time)
-            }
+            if let entry = entries[id] { entries[id] = entry.used(at: time) }
         }
     }
 
     func remove(_ id: UploadID) { entries.withLock { $0[id] = nil } }
 
     /// Those that nobody has come back to since `time`.
-    func idle(since time: Int64) -> [(id: UploadID, entry: Entry)] {
+    func idle(since time: Int64) -> [UploadID] {
+        entries.withLock { entries in entries.filter { $0.value.usedAt < time }.map { $0.key } }
+    }
+
+    /// Takes an upload out to end it, unless somebody has it, or has come back to it since `time`.
+    func takeOut(_ id: UploadID, idleSince time: Int64) -> Entry? {
         entries.withLock { entries in
-            entries.filter { $0.value.usedAt < time }.map { ($0.key, $0.value) }
+            guard let entry = entries[id], entry.usedAt < time else { return nil }
+            if case .open(let upload, _) = entry, !upload.take() { return nil }
+            entries[id] = nil
+            return entry
         }
     }
 }
