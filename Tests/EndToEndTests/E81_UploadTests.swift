@@ -125,10 +125,12 @@ struct E81_UploadTests {
         }
     }
 
+    // Between any two of its requests.
     @Test(arguments: [true, false])
     func anUploadOutlivesARestart(killing: Bool) throws {
         let scene = try HostedScene()
         let location = try scene.open("a")
+        try scene.restart(killing: killing)
         let half = Self.bytes.count / 2
         #expect(
             try scene.request("PATCH", location, body: Array(Self.bytes[..<half])).status == 202)
@@ -138,6 +140,42 @@ struct E81_UploadTests {
         #expect(status["Range"] == "0-\(half - 1)")
         #expect(
             try scene.request("PATCH", location, body: Array(Self.bytes[half...])).status == 202)
+        try scene.restart(killing: killing)
+        #expect(try scene.close(location, digest: Self.digest).status == 201)
+        try scene.expectBlob("a", Self.bytes)
+        try scene.restart(killing: killing)
+        // It is over, as for somebody who never heard the answer.
+        #expect(try scene.close(location, digest: Self.digest).status == 404)
+        try scene.expectBlob("a", Self.bytes)
+    }
+
+    // What a request had brought counts, though nobody was told so.
+    @Test func anUploadOutlivesAKillInTheMiddleOfARequest() throws {
+        let scene = try HostedScene()
+        let location = try scene.open("a")
+        let sent = 200_000
+        let client = try RawClient(scene.address)
+        try client.send(
+            location, method: "PATCH",
+            fields: [HostedScene.login, ("Content-Length", "\(Self.bytes.count)")])
+        try client.socket.send(Array(Self.bytes[..<sent]))
+        let uploads = "\(scene.daemon.storePath)/uploads"
+        let isThere = poll(within: .seconds(20)) {
+            Files.names(uploads).contains {
+                (try? Files.read("\(uploads)/\($0)"))?.count == sent
+            }
+        }
+        #expect(isThere)
+        try scene.restart(killing: true)
+        let status = try scene.request("GET", location)
+        #expect(status["Range"] == "0-\(sent - 1)", "\(status)")
+        let rest = Array(Self.bytes[sent...])
+        // Who counts from what he was told last is told better.
+        let wrong = [("Content-Range", "0-\(Self.bytes.count - 1)")]
+        #expect(
+            try scene.request("PATCH", location, body: Self.bytes, fields: wrong).status == 416)
+        let right = [("Content-Range", "\(sent)-\(Self.bytes.count - 1)")]
+        #expect(try scene.request("PATCH", location, body: rest, fields: right).status == 202)
         #expect(try scene.close(location, digest: Self.digest).status == 201)
         try scene.expectBlob("a", Self.bytes)
     }
