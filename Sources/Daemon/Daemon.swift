@@ -76,6 +76,7 @@ actor Daemon {
         await serveControl()
         try watchSignals()
         schedule(Self.tidyInterval) { [runtime] in await runtime.store.tidy() }
+        schedule(Self.tidyInterval) { [runtime] in await runtime.store.tidyJournal() }
         runtime.home.spawn { [self] in await collectNowAndThen() }
         schedule(Self.statusInterval) { [self] in
             await tellStatus()

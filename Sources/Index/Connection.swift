@@ -9,9 +9,11 @@ final class Connection {
     private var statements: [OpaquePointer?]
     private var hasChangedShown = false
 
-    /// How long a statement waits for another connection's lock: readers only ever hold one for
-    /// microseconds, so that only a checkpoint can meet it.
+    /// How long a statement waits for another connection's lock.
     private static let busyMilliseconds: Int32 = 250
+    /// How long a checkpoint does, while others wait for it: readers hold one for microseconds, but
+    /// for the look at the whole database after a start, which takes seconds.
+    private static let checkpointMilliseconds: Int32 = 5
 
     /// Opens the database at `path`, which must exist.
     init(path: String, readOnly: Bool) throws(IndexError) {
@@ -105,6 +107,8 @@ final class Connection {
     ///
     /// A checkpoint that meets a reader is left for the next time.
     func checkpoint() throws(IndexError) {
+        sqlite3_busy_timeout(handle, Self.checkpointMilliseconds)
+        defer { sqlite3_busy_timeout(handle, Self.busyMilliseconds) }
         let code = sqlite3_wal_checkpoint_v2(
             handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw error(code) }

@@ -1,5 +1,7 @@
+import Glibc
+import Linux
 import OCI
-import Reactor
+package import Reactor
 import Synchronization
 
 /// What outlives the index: the names journal, and taking its word after a loss (DUR-4).
@@ -11,12 +13,18 @@ extension ContentIndex {
     package func rememberedNames() -> RememberedNames { journal.read() }
 
     /// Takes in what the journal tells and the index does not know: its last rows were lost.
-    package func restore(_ names: RememberedNames) async throws(IndexError) {
-        let (files, time) = (self.files, clock.wallSeconds)
-        try await onThread { writer throws(IndexError) in
-            try writer.restore(names, at: time) { writer throws(IndexError) in
-                try files.keepLogShort(writer)
+    ///
+    /// Others have the index thread between two transactions.
+    package func restore(_ rows: [RememberedNames.Row]) async throws(IndexError) {
+        let (journal, time) = (self.journal, clock.wallSeconds)
+        var start = 0
+        while start < rows.count {
+            let part = rows[start..<min(start + Connection.restoredMax, rows.count)]
+            try await write { connection throws(IndexError) in
+                let added = try connection.restore(part, at: time)
+                journal.retell(added.map(\.entry))
             }
+            start = part.endIndex
         }
     }
 
@@ -25,9 +33,11 @@ extension ContentIndex {
         guard manifest.children.count <= Self.childrenMax else {
             throw IndexError.tooManyChildren(manifest.children.count)
         }
+        let journal = self.journal
         let isAdded = try await write { connection throws(IndexError) -> Bool in
             guard let state = try connection.blobState(manifest.digest), !state.isManifest
             else { return false }
+            journal.retell([.manifest(manifest.digest, mediaType: manifest.mediaType)])
             try connection.insert(manifest)
             return true
         }
@@ -55,23 +65,69 @@ extension ContentIndex {
         }
     }
 
-    /// Writes the journal anew if it does not tell all, or mostly of what is no more.
-    package func tidyJournal(force: Bool = false) async throws(IndexError) {
-        guard force || journal.wantsRewriting else { return }
+    /// Writes the journal anew if it does not tell all, or mostly of what is no more, and nobody
+    /// does so already.
+    ///
+    /// Takes the index thread for a piece at a time and waits for `pause` after each. What was
+    /// written is synced on `workers`, lest much of it is at the end.
+    package func tidyJournal(
+        force: Bool = false, syncingOn workers: WorkerPool? = nil, pause: () async -> Void = {}
+    ) async throws(IndexError) {
+        guard force || journal.wantsRewriting(expecting: totals.namesBytes) else { return }
         let journal = self.journal
-        let now = clock.wallSeconds
-        try await onThread { writer throws(IndexError) in
-            try journal.rewrite(writer.namesEntries(at: now))
+        let begun = try await onThread { _ throws(IndexError) in try journal.beginRewriting() }
+        guard let number = begun else { return }
+        do throws(IndexError) {
+            try await rewriteJournal(number, workers, pause)
+            try await onThread { _ throws(IndexError) in try journal.finishRewriting(number) }
+        } catch {
+            journal.abandonRewriting(number)
+            throw error
         }
     }
+
+    private func rewriteJournal(
+        _ number: Int, _ workers: WorkerPool?, _ pause: () async -> Void
+    ) async throws(IndexError) {
+        let journal = self.journal
+        var cursor = NamesCursor(time: clock.wallSeconds)
+        var unsynced = 0
+        while !cursor.isAtEnd {
+            let from = cursor
+            let (next, bytes) = try await onThread { writer throws(IndexError) in
+                var cursor = from
+                let lines = try cursor.piece(of: writer)
+                guard journal.rewrite(lines, number) else {
+                    throw IndexError.io(Errno(ECANCELED, NamesJournal.rewrittenName))
+                }
+                return (cursor, lines.count)
+            }
+            cursor = next
+            unsynced += bytes
+            if let workers, cursor.isAtEnd || unsynced >= Self.unsyncedMax {
+                try await workers.run { () throws(IndexError) in try journal.syncRewritten() }
+                unsynced = 0
+            }
+            await pause()
+        }
+    }
+
+    /// So many bytes of a new journal are on their way to the disk at once: a transaction's own
+    /// few may have to wait for them.
+    private static let unsyncedMax = 4 << 20
+}
+
+extension IndexTotals {
+    /// About what a journal takes that tells of all this and no more, in bytes: a line for each
+    /// name of a blob, most of which have one, and of a manifest its type and a tag.
+    fileprivate var namesBytes: Int64 { 110 * Int64(blobs) + 280 * Int64(manifests) }
 }
 
 extension Connection {
     /// How many rows a transaction of `restore` writes, so that the log stays short.
-    private static let restoredMax = 1024
+    static let restoredMax = 1024
 
-    /// Adds what `names` tells at `time` and is not known; `settle` is called after each
-    /// transaction.
+    /// Adds all that `names` tells at `time`; `settle` is called after each transaction.
     func restore(
         _ names: RememberedNames, at time: Int64,
         settle: (Connection) throws(IndexError) -> Void
@@ -79,13 +135,26 @@ extension Connection {
         let rows = names.rows
         var start = 0
         while start < rows.count {
-            let end = min(start + Self.restoredMax, rows.count)
+            let part = rows[start..<min(start + Self.restoredMax, rows.count)]
             try transaction { connection throws(IndexError) in
-                for row in rows[start..<end] { try connection.restore(row, at: time) }
+                _ = try connection.restore(part, at: time)
             }
             try settle(self)
-            start = end
+            start = part.endIndex
         }
+    }
+
+    /// Gives those that were not known, or not so.
+    func restore(
+        _ rows: ArraySlice<RememberedNames.Row>, at time: Int64
+    ) throws(IndexError) -> [RememberedNames.Row] {
+        var added: [RememberedNames.Row] = []
+        for row in rows {
+            let before = totalChanges
+            try restore(row, at: time)
+            if totalChanges > before { added.append(row) }
+        }
+        return added
     }
 
     private func restore(_ row: RememberedNames.Row, at time: Int64) throws(IndexError) {
@@ -117,30 +186,5 @@ extension Connection {
         row.bind(3, digest)
         row.bind(4, checkedAt)
         try row.run()
-    }
-
-    /// All that a journal should tell at `time`, in wall seconds.
-    func namesEntries(at time: Int64) throws(IndexError) -> [NamesEntry] {
-        var entries: [NamesEntry] = []
-        let links = try statement(.allLinks)
-        while try links.step() {
-            guard let digest = links.digest(2) else { continue }
-            entries.append(
-                .link(repository: links.text(0) ?? "", name: links.text(1) ?? "", [digest]))
-        }
-        let manifests = try statement(.allManifests)
-        while try manifests.step() {
-            guard let digest = manifests.digest(0) else { continue }
-            entries.append(.manifest(digest, mediaType: manifests.text(1) ?? ""))
-        }
-        let tags = try statement(.allTags)
-        while try tags.step() {
-            guard let digest = tags.digest(3) else { continue }
-            entries.append(
-                .tag(
-                    repository: tags.text(0) ?? "", name: tags.text(1) ?? "",
-                    tag: tags.text(2) ?? "", digest, checkedAt: tags.integer(4)))
-        }
-        return entries + (try pins(at: time)).map { .pin($0) }
     }
 }

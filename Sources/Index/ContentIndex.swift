@@ -137,6 +137,7 @@ package final class ContentIndex: Sendable {
                 // A failed checkpoint costs nothing: the log is replayed at the next start.
                 try? writer?.checkpoint()
                 writer = nil
+                self.journal.close()
             }
         }
     }

@@ -24,10 +24,12 @@ enum NamesEntry: Equatable, Sendable {
 
     /// Nil if the line is damaged.
     init?(parsing line: [UInt8]) {
-        guard line.count > 17, line[16] == Self.separator else { return nil }
-        let text = line[17...]
-        let sum = String(decoding: line[..<16], as: UTF8.self)
-        guard UInt64(sum, radix: 16) == Self.checksum(text) else { return nil }
+        guard line.count > Self.sumBytes + 1, line[Self.sumBytes] == Self.separator
+        else { return nil }
+        let text = line[(Self.sumBytes + 1)...]
+        let sum = String(decoding: line[..<Self.sumBytes], as: UTF8.self)
+        guard UInt64(sum, radix: 16) == text.withUnsafeBytes({ Self.checksum($0) })
+        else { return nil }
         self.init(
             fields: String(decoding: text, as: UTF8.self)
                 .split(separator: "\t", omittingEmptySubsequences: false).map(String.init))
@@ -64,51 +66,79 @@ enum NamesEntry: Equatable, Sendable {
         }
     }
 
+    /// The lines of all `entries`.
+    static func lines(_ entries: [NamesEntry]) -> [UInt8] {
+        var lines: [UInt8] = []
+        for entry in entries { entry.write(to: &lines) }
+        return lines
+    }
+
     /// Appends the line; nothing if a field holds what separates fields or lines.
     func write(to lines: inout [UInt8]) {
-        let fields = self.fields
-        let text = Array(fields.joined(separator: "\t").utf8)
-        let tabs = text.count { $0 == Self.separator }
-        guard tabs == fields.count - 1, !text.contains(UInt8(ascii: "\n")) else { return }
-        let sum = String(Self.checksum(text[...]), radix: 16)
-        lines += [UInt8](repeating: UInt8(ascii: "0"), count: 16 - sum.utf8.count)
-        lines += sum.utf8
-        lines.append(Self.separator)
-        lines += text
+        let start = lines.count
+        lines.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: Self.sumBytes))
+        var count = 0
+        eachField { field in
+            lines.append(Self.separator)
+            lines.append(contentsOf: field.utf8)
+            count += 1
+        }
+        let sum = lines.withUnsafeBytes { bytes -> UInt64? in
+            let text = UnsafeRawBufferPointer(rebasing: bytes[(start + Self.sumBytes + 1)...])
+            let isWhole =
+                text.count { $0 == Self.separator } == count - 1
+                && !text.contains(UInt8(ascii: "\n"))
+            return isWhole ? Self.checksum(text) : nil
+        }
+        guard var rest = sum else { return lines.removeSubrange(start...) }
+        for place in (start..<start + Self.sumBytes).reversed() where rest > 0 {
+            lines[place] = Self.digits[Int(rest & 15)]
+            rest >>= 4
+        }
         lines.append(UInt8(ascii: "\n"))
     }
 
-    private var fields: [String] {
+    private static let sumBytes = 16
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    private func eachField(_ take: (String) -> Void) {
         switch self {
         case .link(let repository, let name, let digests):
-            ["L", repository, name] + digests.map(\.description)
-        case .manifest(let digest, let mediaType): ["M", digest.description, mediaType]
+            for field in ["L", repository, name] { take(field) }
+            for digest in digests { take(digest.description) }
+        case .manifest(let digest, let mediaType):
+            for field in ["M", digest.description, mediaType] { take(field) }
         case .tag(let repository, let name, let tag, let digest, let checkedAt):
-            ["T", repository, name, tag, digest.description, String(checkedAt)]
-        case .untag(let repository, let name, let tag): ["U", repository, name, tag]
+            let ends = [digest.description, String(checkedAt)]
+            for field in ["T", repository, name, tag] + ends { take(field) }
+        case .untag(let repository, let name, let tag):
+            for field in ["U", repository, name, tag] { take(field) }
         case .unlink(let repository, let name, let digest):
-            ["X", repository, name, digest.description]
+            for field in ["X", repository, name, digest.description] { take(field) }
         case .pin(let pin):
-            ["P", pin.repository, pin.name, pin.reference, String(pin.until), pin.note]
-        case .unpin(let repository, let name, let reference): ["N", repository, name, reference]
-        case .forget(let digest): ["E", digest.description]
+            let ends = [pin.reference, String(pin.until), pin.note]
+            for field in ["P", pin.repository, pin.name] + ends { take(field) }
+        case .unpin(let repository, let name, let reference):
+            for field in ["N", repository, name, reference] { take(field) }
+        case .forget(let digest):
+            for field in ["E", digest.description] { take(field) }
         }
     }
 
     /// FNV-1a: against accidents, not against people.
-    private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 }
 
 /// What a names journal says in the end.
 package struct RememberedNames: Sendable {
-    struct Place: Hashable, Sendable {
+    package struct Place: Hashable, Sendable {
         let repository: String
         let name: String
     }
 
-    struct TagKey: Hashable, Sendable {
+    package struct TagKey: Hashable, Sendable {
         let place: Place
         let tag: String
     }
@@ -135,14 +165,28 @@ package struct RememberedNames: Sendable {
     }
 
     /// What is to be in the index.
-    enum Row {
+    package enum Row: Sendable {
         case link(Digest, Place)
         case tag(TagKey, Digest, checkedAt: Int64)
         case pin(PinRow)
+
+        /// What the journal says of it.
+        var entry: NamesEntry {
+            switch self {
+            case .link(let digest, let place):
+                .link(repository: place.repository, name: place.name, [digest])
+            case .tag(let key, let digest, let checkedAt):
+                .tag(
+                    repository: key.place.repository, name: key.place.name, tag: key.tag, digest,
+                    checkedAt: checkedAt)
+            case .pin(let pin): .pin(pin)
+            }
+        }
     }
 
-    var rows: [Row] {
-        // In the order of the table, whose pages are then written once.
+    /// All of them, in the order of the table, whose pages are then written once; takes its time
+    /// with many.
+    package var rows: [Row] {
         links.sorted { $0.key < $1.key }
             .flatMap { digest, places in places.map { Row.link(digest, $0) } }
             + tags.sorted { ($0.value.digest, $0.key.tag) < ($1.value.digest, $1.key.tag) }

@@ -10,55 +10,79 @@ import Synchronization
 /// itself and no other. Read when an index is lost; rewritten from the index when it has grown. A
 /// line is written before the transaction that it tells of: after a crash the journal may know
 /// more than the index, which was true when it was written.
+///
+/// It is rewritten a piece at a time, into a file beside it that takes its place when it is whole
+/// and on disk. Until then every line goes to both, on the index thread like the pieces: what the
+/// new file says last of anything is what the index says of it.
 final class NamesJournal: Sendable {
     /// The file's name in the store's root.
     static let fileName = "names.log"
     static let rewrittenName = "names.log.new"
+    /// About how many bytes are written between two looks at how much that was; `footprint` has
+    /// room for as much.
+    static let pieceBytes = 64 << 10
 
-    private struct State: ~Copyable {
-        var file: FileDescriptor?
-        var bytes: Int64
-        /// What it was after it was last rewritten.
-        var baseBytes: Int64
-        /// Whether it tells all that the index knows.
-        var isComplete: Bool
+    /// One file, closed with the last who uses it: it is synced off the index thread.
+    private final class LogFile: Sendable {
+        let descriptor: FileDescriptor
+
+        init(_ path: String) throws(Errno) {
+            descriptor = try System.open(
+                path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
+        }
     }
 
+    private struct State {
+        var file: LogFile?
+        var bytes: Int64
+        /// What it was after it was last rewritten in this run.
+        var baseBytes: Int64 = 0
+        /// Whether it tells all that the index knows.
+        var isComplete: Bool
+        /// What is to take its place.
+        var next: LogFile?
+        var nextBytes: Int64 = 0
+        /// How often it was begun.
+        var rewritings = 0
+    }
+
+    private let directory: String
     private let path: String
-    private let newPath: String
+    private let nextPath: String
     private let state: Mutex<State>
     /// Whether there was one when the index was opened.
     let wasThere: Bool
 
     /// `toldAll` is whether one that is there was written to whenever the index was.
     init(directory: String, toldAll: Bool) throws(IndexError) {
+        self.directory = directory
         path = "\(directory)/\(Self.fileName)"
-        newPath = "\(directory)/\(Self.rewrittenName)"
+        nextPath = "\(directory)/\(Self.rewrittenName)"
         wasThere = (try? System.fstatat(AT_FDCWD, path)) != nil
         do throws(Errno) {
-            let file = try Self.open(path)
-            let bytes = Int64(try System.fstat(file.raw).st_size)
-            state = Mutex(
-                State(file: file, bytes: bytes, baseBytes: 0, isComplete: wasThere && toldAll))
+            let file = try LogFile(path)
+            let bytes = Int64(try System.fstat(file.descriptor.raw).st_size)
+            state = Mutex(State(file: file, bytes: bytes, isComplete: wasThere && toldAll))
         } catch {
             throw IndexError.io(error)
         }
         // Left by a crash.
-        try? System.unlinkat(AT_FDCWD, newPath)
-    }
-
-    private static func open(_ path: String) throws(Errno) -> FileDescriptor {
-        try System.open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, mode: 0o600)
+        try? System.unlinkat(AT_FDCWD, nextPath)
     }
 
     /// What it takes on disk, with room for rewriting it, in bytes.
-    var footprint: Int64 { 2 * (bytes + 65_536) }
+    var footprint: Int64 {
+        state.withLock { state in
+            state.bytes + max(state.bytes, state.nextBytes) + 2 * Int64(Self.pieceBytes)
+        }
+    }
 
-    private var bytes: Int64 { state.withLock { $0.bytes } }
-
-    /// Whether it lacks something, or most of it is likely to be of the past.
-    var wantsRewriting: Bool {
-        state.withLock { !$0.isComplete || $0.bytes > 2 * $0.baseBytes + (1 << 20) }
+    /// Whether it lacks something, or more than half of it is likely to be of the past: one that
+    /// is as it should be takes about `expected` bytes.
+    func wantsRewriting(expecting expected: Int64) -> Bool {
+        state.withLock { state in
+            !state.isComplete || state.bytes > 2 * max(state.baseBytes, expected) + (1 << 20)
+        }
     }
 
     /// Writes entries at the end.
@@ -66,31 +90,31 @@ final class NamesJournal: Sendable {
     /// One that misses a line would tell of what is forgotten: if that fails it is dropped as a
     /// whole, and written anew from the index some time.
     func append(_ entries: [NamesEntry]) {
-        var lines: [UInt8] = []
-        for entry in entries { entry.write(to: &lines) }
+        let lines = NamesEntry.lines(entries)
         if lines.isEmpty { return }
-        let isWritten = state.withLock { state in
-            guard let file = state.file?.raw else { return true }
-            do throws(Errno) {
-                try Self.write(lines, to: file)
-            } catch {
-                state.file = nil
-                state.bytes = 0
-                state.isComplete = false
-                return false
+        state.withLock { state in
+            if let file = state.file {
+                do throws(Errno) {
+                    try Self.write(lines, to: file)
+                    state.bytes += Int64(lines.count)
+                } catch {
+                    state.file = nil
+                    state.bytes = 0
+                    state.isComplete = false
+                    try? System.unlinkat(AT_FDCWD, path)
+                }
             }
-            state.bytes += Int64(lines.count)
-            return true
+            appendToNext(lines, &state)
         }
-        if !isWritten { try? System.unlinkat(AT_FDCWD, path) }
     }
 
-    private static func write(_ lines: [UInt8], to file: Int32) throws(Errno) {
+    private static func write(_ lines: [UInt8], to file: LogFile) throws(Errno) {
         var done = 0
         while done < lines.count {
             let result = lines.withUnsafeBytes { buffer in
                 Result { () throws(Errno) in
-                    try System.write(file, UnsafeRawBufferPointer(rebasing: buffer[done...]))
+                    try System.write(
+                        file.descriptor.raw, UnsafeRawBufferPointer(rebasing: buffer[done...]))
                 }
             }
             done += try result.get()
@@ -118,25 +142,98 @@ final class NamesJournal: Sendable {
         }
     }
 
-    /// Puts a journal of `entries` in the place of this one.
-    func rewrite(_ entries: [NamesEntry]) throws(IndexError) {
-        var lines: [UInt8] = []
-        for entry in entries { entry.write(to: &lines) }
+    // MARK: - Rewriting
+
+    /// Begins a file that is to take this one's place and gives it a number; nil if there is one
+    /// already.
+    func beginRewriting() throws(IndexError) -> Int? {
         do throws(Errno) {
-            try? System.unlinkat(AT_FDCWD, newPath)
-            let file = try Self.open(newPath)
-            try Self.write(lines, to: file.raw)
-            try System.fdatasync(file.raw)
-            try System.renameat(AT_FDCWD, newPath, AT_FDCWD, path)
-            state.withLock { state in
-                state.file = nil
-                state.bytes = Int64(lines.count)
-                state.baseBytes = state.bytes
-                state.isComplete = true
+            return try state.withLock { state throws(Errno) in
+                if state.next != nil { return nil }
+                try? System.unlinkat(AT_FDCWD, nextPath)
+                state.next = try LogFile(nextPath)
+                state.rewritings += 1
+                return state.rewritings
             }
-            try state.withLock { state throws(Errno) in state.file = try Self.open(path) }
         } catch {
             throw IndexError.io(error)
         }
+    }
+
+    /// Adds a piece to the new file of that number; false if that was given up.
+    func rewrite(_ lines: [UInt8], _ number: Int) -> Bool {
+        state.withLock { state in
+            guard number == state.rewritings else { return false }
+            appendToNext(lines, &state)
+            return state.next != nil
+        }
+    }
+
+    /// Tells the new file, if there is one, what this one knows already and the index did not.
+    func retell(_ entries: [NamesEntry]) {
+        state.withLock { state in
+            if state.next != nil { appendToNext(NamesEntry.lines(entries), &state) }
+        }
+    }
+
+    /// Gives the new file up if a line cannot be written to it.
+    private func appendToNext(_ lines: [UInt8], _ state: inout State) {
+        guard let next = state.next else { return }
+        do throws(Errno) {
+            try Self.write(lines, to: next)
+            state.nextBytes += Int64(lines.count)
+        } catch {
+            abandon(&state)
+        }
+    }
+
+    /// Has what was written so far to the new file on disk; blocks, for any thread.
+    func syncRewritten() throws(IndexError) {
+        guard let next = state.withLock({ $0.next }) else { return }
+        do throws(Errno) {
+            try System.fdatasync(next.descriptor.raw)
+        } catch {
+            throw IndexError.io(error)
+        }
+    }
+
+    /// Puts the new file of that number, which is whole now, in the place of this one.
+    func finishRewriting(_ number: Int) throws(IndexError) {
+        do throws(Errno) {
+            try state.withLock { state throws(Errno) in
+                guard let next = state.next, number == state.rewritings else {
+                    throw Errno(ECANCELED, Self.rewrittenName)
+                }
+                try System.fdatasync(next.descriptor.raw)
+                try System.renameat(AT_FDCWD, nextPath, AT_FDCWD, path)
+                state = State(
+                    file: next, bytes: state.nextBytes, baseBytes: state.nextBytes,
+                    isComplete: true, rewritings: number)
+                // After a power cut it is one or the other: both are whole.
+                let directory = try System.open(directory, O_RDONLY | O_DIRECTORY)
+                try System.fsync(directory.raw)
+            }
+        } catch {
+            throw IndexError.io(error)
+        }
+    }
+
+    /// Leaves it at what there is, unless the new file of that number is there no more.
+    func abandonRewriting(_ number: Int) {
+        state.withLock { state in
+            if number == state.rewritings { abandon(&state) }
+        }
+    }
+
+    /// Leaves it at what there is: the index is closed, and another may open it.
+    func close() {
+        state.withLock { state in abandon(&state) }
+    }
+
+    private func abandon(_ state: inout State) {
+        guard state.next != nil else { return }
+        state.next = nil
+        state.nextBytes = 0
+        try? System.unlinkat(AT_FDCWD, nextPath)
     }
 }

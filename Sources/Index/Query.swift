@@ -15,7 +15,7 @@ enum Query: Int, CaseIterable {
     // Pending files
     case insertPending, deletePending
     // Names journal
-    case restoreTag, dropLooseTags, allLinks, allManifests, allTags
+    case restoreTag, dropLooseTags, linksAfter, manifestsAfter, tagsAfter
     // Scrub and pins
     case noteVerified, insertPin, deletePin, deleteEndedPins
     // Hosted content
@@ -272,16 +272,19 @@ enum Query: Int, CaseIterable {
             """
         case .dropLooseTags:
             "DELETE FROM tag WHERE NOT EXISTS(SELECT 1 FROM manifest WHERE digest = tag.digest)"
-        case .allLinks:
+        case .linksAfter:
             """
-            SELECT r.repository, r.name, l.digest FROM link l JOIN repository r
-            ON r.id = l.repository ORDER BY l.repository
+            SELECT r.repository, r.name, l.digest, l.repository
+            FROM link l CROSS JOIN repository r ON r.id = l.repository
+            WHERE (l.digest, l.repository) > (?1, ?2) ORDER BY l.digest, l.repository
             """
-        case .allManifests: "SELECT digest, media_type FROM manifest"
-        case .allTags:
+        case .manifestsAfter:
+            "SELECT digest, media_type FROM manifest WHERE digest > ?1 ORDER BY digest"
+        case .tagsAfter:
             """
-            SELECT r.repository, r.name, t.tag, t.digest, t.checked_at FROM tag t
-            JOIN repository r ON r.id = t.repository
+            SELECT r.repository, r.name, t.tag, t.digest, t.checked_at, t.repository
+            FROM tag t CROSS JOIN repository r ON r.id = t.repository
+            WHERE (t.repository, t.tag) > (?1, ?2) ORDER BY t.repository, t.tag
             """
         case .hostedNames, .ownsName, .hostedDisk, .insertHosted, .deleteHosted, .deleteLink,
             .tagsTo, .unreferenced, .hostedRepositories, .heldDisk, .boundTag, .place, .tagsByAge,

@@ -248,7 +248,6 @@ extension BlobStore {
     private func removeLeavings() async {
         await removeLitter()
         await expireLeftovers()
-        if isReconciled.load(ordering: .relaxed) { try? await index.tidyJournal() }
     }
 
     /// Bounds the pages that one transaction writes, see `IndexFiles`.

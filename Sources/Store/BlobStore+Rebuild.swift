@@ -35,7 +35,7 @@ extension BlobStore {
     func recallNames(of digest: Digest) async {
         guard !index.isNew else { return }
         // What fails here is tried again when all are taken in.
-        try? await index.restore(names().only(digest))
+        try? await index.restore(names().only(digest).rows)
     }
 
     /// Puts back what the journal tells of files that were taken in, and tidies the journal.
@@ -48,11 +48,28 @@ extension BlobStore {
         if index.isNew {
             try? await index.dropLooseTags()
         } else if let names {
-            try? await index.restore(names)
+            try? await index.restore(workers.run { names.rows })
         }
-        try? await index.tidyJournal(force: index.isNew || names != nil)
+        await tidyJournal(force: index.isNew || names != nil)
         await checkIndex()
     }
+
+    /// Has the names journal written anew if it is due, a piece at a time; takes many seconds with
+    /// a million blobs, during which nobody waits for it.
+    package func tidyJournal() async {
+        if isReconciled.load(ordering: .relaxed) { await tidyJournal(force: false) }
+    }
+
+    func tidyJournal(force: Bool) async {
+        // What fails here is done again some time.
+        try? await index.tidyJournal(force: force, syncingOn: workers) {
+            await loop?.pause(for: Self.journalPause)
+        }
+    }
+
+    /// Between two pieces of the names journal, each of which takes about a millisecond: pulls have
+    /// the processor most of the time, even if there is only one.
+    private static let journalPause = Duration.milliseconds(4)
 
     /// Looks for damage that nobody has met yet: the next start sets a damaged index aside.
     private func checkIndex() async {
