@@ -1,6 +1,7 @@
 """Cistern as built from this tree, or $CISTERN."""
 
 import os
+import urllib.request
 
 from harness.targets import Process, free_port
 
@@ -59,3 +60,11 @@ access = "off"
     def base(self):
         scheme = "https" if self.tls else "http"
         return f"{scheme}://127.0.0.1:{self.port}/v2/bench/{self.run.image}"
+
+    def used(self):
+        """Bytes that count against the limit: blobs, and what it takes to know them."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith("cistern_store_size_bytes "):
+                    return int(float(line.split()[1]))
+        raise RuntimeError("no cistern_store_size_bytes")

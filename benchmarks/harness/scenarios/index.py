@@ -128,7 +128,9 @@ def evict(run, cistern, what, blobs):
     cistern.stop()
     pulled = [run.site.blob(size) for _ in range(2 * PULLS + BETWEEN)]
     with contextlib.closing(sqlite3.connect(os.path.join(cistern.store, "index.db"))) as rows:
-        used = rows.execute("SELECT sum(disk) FROM blob").fetchone()[0]
+        cistern.start()
+        used = cistern.used()
+        cistern.stop()
         cistern.max_size = f"{used + (PULLS + BETWEEN // 2) * size}B"
         cistern.start()
         settle(cistern)
