@@ -51,7 +51,8 @@ package struct RemoteURL: Hashable, Sendable {
             let port = Self.part(CURLUPART_PORT, of: handle, UInt32(CURLU_DEFAULT_PORT))
                 .flatMap(UInt16.init), port > 0,
             let path = Self.part(CURLUPART_PATH, of: handle), path.hasPrefix("/"),
-            let text = Self.part(CURLUPART_URL, of: handle), text.utf8.count <= Self.bytesMax
+            let text = Self.part(CURLUPART_URL, of: handle), Self.isAcceptable(text),
+            Self.host(of: text) == host
         else { return nil }
         self.scheme = scheme
         self.host = host
@@ -60,6 +61,18 @@ package struct RemoteURL: Hashable, Sendable {
         // libcurl's text has no lone question mark, so an empty query is none.
         self.query = Self.part(CURLUPART_QUERY, of: handle).flatMap { $0.isEmpty ? nil : $0 }
         self.text = text
+    }
+
+    /// The host that libcurl reads in what it wrote.
+    ///
+    /// It looks for numbers that are addresses before it decodes a host, so that `2130706%33` is a
+    /// name when it is read first, and 1.69.31.247 when it is dialled.
+    private static func host(of text: String) -> String? {
+        guard let handle = curl_url() else { return nil }
+        defer { curl_url_cleanup(handle) }
+        guard curl_url_set(handle, CURLUPART_URL, text, UInt32(CURLU_PATH_AS_IS)) == CURLUE_OK
+        else { return nil }
+        return part(CURLUPART_HOST, of: handle)?.lowercased()
     }
 
     /// `scheme:///…`, where libcurl would take the path's first part for the host.

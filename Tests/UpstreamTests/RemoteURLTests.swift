@@ -18,6 +18,7 @@ import Testing
         "http://u@a/", "http://u:p@a/", "http://@a/", "http://a/#", "http://a/#f", "http://a b/",
         "http://a/ b", "http://a/\r\nX: y", "http://a\\b/", "http://ä/", "http://a:0/",
         "http://a:65536/", "http://a:x/", "javascript:alert(1)", "http:a", "//a/b",
+        "http://2130706%33/", "http://%30/", "http://1.2.3.4.%80/", "http://%C3%A4/",
     ])
     func whatIsAmbiguousIsRefused(text: String) {  // SSRF-2
         #expect(RemoteURL(parsing: text) == nil)

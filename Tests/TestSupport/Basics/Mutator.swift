@@ -21,6 +21,11 @@ package struct Mutator {
         return head + second.suffix(Int.random(in: 0...second.count, using: &generator))
     }
 
+    /// One of what there is, which is not nothing.
+    package mutating func oneOf<Element>(_ elements: [Element]) -> Element {
+        elements[Int.random(in: 0..<elements.count, using: &generator)]
+    }
+
     private mutating func change(_ bytes: inout [UInt8]) {
         let index = Int.random(in: 0..<bytes.count, using: &generator)
         let byte = Self.alphabet.randomElement(using: &generator) ?? 0
