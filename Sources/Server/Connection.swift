@@ -61,11 +61,13 @@ final class Connection {
         handler: any RequestHandler, in state: ServerLoop
     ) async {
         listener.connectionOpened()
-        defer {
+        // First of all: whoever waits for the end of a drain finds nothing open after it.
+        func uncount() {
             (listener.ownLedger ?? state.ledger).release(address)
             listener.connectionClosed()
         }
         guard let socket = try? ClientSocket(owning: raw, in: state) else {
+            uncount()
             return state.neverOpened()
         }
         let connection = Connection(
@@ -75,6 +77,7 @@ final class Connection {
         await connection.run()
         await socket.endStream(within: connection.lingerTime)
         socket.close()
+        uncount()
         state.closed(connection)
     }
 

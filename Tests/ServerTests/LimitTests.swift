@@ -211,7 +211,7 @@ import Testing
             let busy = try test.client()
             busy.get("/file")
             #expect(busy.waitForByte())
-            async let drained: Void = test.server.drain(within: .seconds(20))
+            let drained = test.beginDrain(within: .seconds(20))
             #expect(idle.readToEnd().isEmpty)
             #expect(idle.end == .fin)
             #expect(silent.readToEnd().isEmpty)
@@ -219,7 +219,7 @@ import Testing
             file.complete()
             #expect(busy.readAnswer()?.body == bytes)
             #expect(busy.readToEnd().isEmpty)
-            await drained
+            #expect(await drained.value(on: test.loops[0]) != nil)
             #expect(test.server.openConnections == 0)
         }
     }
@@ -238,14 +238,14 @@ import Testing
             let waiter = try EventLoop.start(name: "wait")
             _ = await started.value(on: waiter)
             waiter.stop()
-            async let drained: Void = test.server.drain(within: .seconds(20))
+            let drained = test.beginDrain(within: .seconds(20))
             // Accepting has stopped once a new connection is refused or left waiting; the release
             // goes through the same loop, behind the drain.
             test.loops[0].post { test.loops[0].post { release.fulfil(()) } }
             let answer = try #require(client.readAnswer())
             #expect(answer.isWhole)
             client.finish()
-            await drained
+            #expect(await drained.value(on: test.loops[0]) != nil)
         }
     }
 

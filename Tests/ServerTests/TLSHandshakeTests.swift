@@ -47,6 +47,8 @@ import Testing
             options = fixture.options()
             options.protocols = ["h2"]
             #expect(throws: TestFailure.self) { try TestClient(port: test.port, tls: options) }
+            // The client is told first.
+            poll(within: .seconds(20)) { test.rejections.all.count == 2 }
             #expect(test.rejections.all == [.tlsHandshake, .tlsHandshake])
         }
         try await run(fixture.context()) { test in

@@ -36,6 +36,17 @@ struct TestServer {
         try TestClient(port: port, receiveBuffer: receiveBuffer)
     }
 
+    /// Begins a drain on a loop: a task of the shared pool may have to wait until the tests that
+    /// block it have come to their ends.
+    func beginDrain(within bound: Duration) -> Promise<Void> {
+        let drained = Promise<Void>()
+        loops[0].spawn { [server] in
+            await server.drain(within: bound)
+            drained.fulfil(())
+        }
+        return drained
+    }
+
     /// Runs `body` with a server that is drained and stopped afterwards.
     static func run(
         limits: ServerLimits = ServerLimits(), hostnames: Set<String>? = nil, loops count: Int = 1,
