@@ -112,6 +112,7 @@ package final class BlobStore: Sendable {
         await flushRecency()
         closing.store(true, ordering: .sequentiallyConsistent)
         await index.close()
+        uploads.removeAll()
         layout.unlock()
     }
 

@@ -56,6 +56,16 @@ final class Uploads: Sendable {
 
     func remove(_ id: UploadID) { entries.withLock { $0[id] = nil } }
 
+    /// Lets go of all of them, for the next run to find: each keeps its store in memory.
+    func removeAll() {
+        let all = entries.withLock { entries in
+            defer { entries = [:] }
+            return entries
+        }
+        // Closed outside of the lock.
+        _ = all
+    }
+
     /// Those that nobody has come back to since `time`.
     func idle(since time: Int64) -> [UploadID] {
         entries.withLock { entries in entries.filter { $0.value.usedAt < time }.map { $0.key } }

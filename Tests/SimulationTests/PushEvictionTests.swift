@@ -36,6 +36,9 @@ private final class Scene {
     /// Blobs and manifests.
     private static let objects = 10
 
+    private static let logger = Logger(
+        format: .logfmt, level: .error, descriptor: open("/dev/null", O_WRONLY | O_CLOEXEC))
+
     private let loop: EventLoop
     private let store: BlobStore
     private let hosted: HostedRepository
@@ -55,10 +58,7 @@ private final class Scene {
             limits: StoreLimits(maxSize: .bytes(Self.storeBytes), minFree: .bytes(0)),
             workers: workers, indexThread: WorkerPool(simulatedOn: loop), clock: .manual(clock),
             loop: loop)
-        let silent = open("/dev/null", O_WRONLY | O_CLOEXEC)
-        let content = Content(
-            store: store, workers: workers, loop: loop,
-            logger: Logger(format: .logfmt, level: .error, descriptor: silent))
+        let content = Content(store: store, workers: workers, loop: loop, logger: Self.logger)
         var policy = HostedPolicy()
         policy.allowsDelete = true
         hosted = HostedRepository(name: "releases", policy: policy, content: content)
