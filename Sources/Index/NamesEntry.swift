@@ -150,7 +150,7 @@ package struct RememberedNames: Sendable {
     /// Pins by what they were pinned as.
     private(set) var pins: [TagKey: PinRow] = [:]
 
-    /// Digests of all manifests.
+    /// Digests of all manifests, in their order; takes its time with many.
     package var manifests: [Digest] { mediaTypes.keys.sorted() }
 
     /// The type that a manifest was first seen with (INT-6); nil if none is known.

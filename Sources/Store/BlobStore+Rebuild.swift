@@ -28,7 +28,9 @@ extension BlobStore {
     /// Takes in the manifests that a lost index knew.
     func adoptManifests() async {
         guard index.isNew else { return }
-        for digest in await names().manifests where ledger.isStray(digest) { await adopt(digest) }
+        let names = await names()
+        let manifests = await workers.run { names.manifests }
+        for digest in manifests where ledger.isStray(digest) { await adopt(digest) }
     }
 
     /// Puts back what the journal tells of a file that is being taken in.
