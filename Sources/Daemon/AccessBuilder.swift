@@ -49,7 +49,8 @@ struct AccessBuilder {
     /// Threads of their own, so that many logins delay no fetch.
     private func makeHashers() throws(DaemonError) -> WorkerPool {
         do throws(Errno) {
-            return try WorkerPool(threads: Authenticator.hashersMax, name: "login")
+            return try WorkerPool(
+                threads: Authenticator.hashersMax, name: "login", niceness: WorkerPool.giveWay)
         } catch {
             throw DaemonError(.unavailable, "cannot start: \(error)")
         }

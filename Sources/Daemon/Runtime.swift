@@ -40,7 +40,8 @@ struct Runtime: Sendable {
             build: .init(version: Version.number, swift: Version.swift), logger: logger)
         let threads = configuration.threads
         workers = try Self.os { () throws(Errno) in
-            try WorkerPool(threads: threads.workers, name: "worker")
+            try WorkerPool(
+                threads: threads.workers, name: "worker", niceness: WorkerPool.giveWay)
         }
         let lag = metrics.loopLag
         loops = try Self.os { () throws(Errno) in

@@ -11,14 +11,22 @@ package final class WorkerPool: Sendable {
         case simulated(EventLoop)
     }
 
+    /// What is added to the niceness of threads that hash and write for as long as they are let.
+    ///
+    /// A tenth of the weight of a loop: where both want one core, whoever is served from the store
+    /// does not wait for the time slice of a fetch.
+    package static let giveWay: Int32 = 10
+
     private let mode: Mode
 
     /// Starts `threads` threads; with one, jobs run strictly in the order they were given.
-    package init(threads: Int, name: String) throws(Errno) {
+    package init(threads: Int, name: String, niceness: Int32 = 0) throws(Errno) {
         let queue = JobQueue()
         mode = .threads(queue)
         for index in 0..<threads {
-            try Thread.start(name: threads == 1 ? name : "\(name)-\(index)") { queue.work() }
+            try Thread.start(
+                name: threads == 1 ? name : "\(name)-\(index)", niceness: niceness
+            ) { queue.work() }
         }
     }
 
