@@ -106,7 +106,11 @@ struct Pull {
             switch found.size.map({ RangeSet(range, size: $0) }) ?? .whole {
             case .whole:
                 answer = Answer(Response(status: 200, fields: fields, body: found.body(nil)))
-                if range == nil { answer.again = found.again.map { .blob($0) } }
+                // Conditions may be met by one blob and not by another.
+                let isPlain =
+                    digest.algorithm == .sha256
+                    && !request.head.headers.contains(anyOf: ["Range", "If-None-Match"])
+                if isPlain { answer.again = found.again.map { .blobs($0) } }
             case .single(let part):
                 fields.append(
                     "Content-Range", ContentRange(part, total: found.size).description)
@@ -122,7 +126,7 @@ struct Pull {
         }
         answer.outcome = found.outcome
         answer.response.finished = Self.end(of: found, repository.content)
-        if case .file(let file) = found.content, file.progress.phase == .growing {
+        if case .file(let file) = found.content, file.progress.phase != .complete {
             let what = describe(.digest(digest))
             answer.response.instead = {
                 var answer = Answer.error(

@@ -45,7 +45,7 @@ package final class RegistryHandler: RequestHandler {
         let answer = await Requester.$client.withValue(request.client) {
             await self.answer(request, route)
         }
-        let observation = observer.observation(of: answer, label)
+        let observation = observer.observation(of: answer, label, request.head.method)
         var response = observation.complete(answer.response, to: request)
         if let source = answer.again {
             response.repetition = RepeatedAnswer(
@@ -65,6 +65,11 @@ package final class RegistryHandler: RequestHandler {
         case (.post, .token): return true
         default: return false
         }
+    }
+
+    /// The digest of a blob.
+    package func part(of head: UnsafeRawBufferPointer) -> Range<Int>? {
+        RepeatedAnswer.digits(in: head)
     }
 
     package func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {

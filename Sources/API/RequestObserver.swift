@@ -27,20 +27,24 @@ package final class RequestObserver: Sendable {
 
     /// Completes an answer with what every answer carries and counts it when it is sent.
     func observe(_ answer: Answer, _ request: Request, _ route: RouteLabel) -> Response {
-        observation(of: answer, route).complete(answer.response, to: request)
+        observation(of: answer, route, request.head.method).complete(answer.response, to: request)
     }
 
     /// What is needed to count an answer and to write its access lines, as often as it is given.
     final class Observation: Sendable {
         private let observer: RequestObserver
-        private let route: RouteLabel
-        private let repository: RepositoryMetrics?
+        fileprivate let route: RouteLabel
+        fileprivate let method: MethodLabel
+        fileprivate let repository: RepositoryMetrics?
         /// Without its fields, and without its body, which may be forgotten before the answer is.
-        private let answer: Answer
+        fileprivate let answer: Answer
 
-        fileprivate init(_ observer: RequestObserver, _ answer: Answer, _ route: RouteLabel) {
+        fileprivate init(
+            _ observer: RequestObserver, _ answer: Answer, _ route: RouteLabel, _ method: Method
+        ) {
             self.observer = observer
             self.route = route
+            self.method = MethodLabel(method)
             repository = answer.repository.flatMap { observer.repositories($0) }
             var answer = answer
             answer.response = Response(status: answer.response.status)
@@ -58,7 +62,7 @@ package final class RequestObserver: Sendable {
             requested()
             let after = response.finished
             response.finished = { [self] outcome in
-                finished(request, outcome)
+                finished(outcome) { request }
                 after?(outcome)
             }
             return response
@@ -76,32 +80,45 @@ package final class RequestObserver: Sendable {
             }
         }
 
-        func finished(_ request: Request, _ outcome: ResponseOutcome) {
-            observer.finished(answer, request, route, repository, outcome)
+        /// An answer of this kind was sent; `reference` where it is another than the first one's.
+        func finished(
+            _ outcome: ResponseOutcome, of reference: @autoclosure () -> String? = nil,
+            request: () -> Request
+        ) {
+            observer.finished(self, outcome)
+            guard observer.writesAccessLines else { return }
+            observer.writeLine(answer, reference() ?? answer.reference, request(), outcome, route)
         }
     }
 
-    func observation(of answer: Answer, _ route: RouteLabel) -> Observation {
-        Observation(self, answer, route)
+    func observation(
+        of answer: Answer, _ route: RouteLabel, _ method: Method
+    ) -> Observation {
+        Observation(self, answer, route, method)
     }
 
-    private func finished(
-        _ answer: Answer, _ request: Request, _ route: RouteLabel, _ repository: RepositoryMetrics?,
-        _ outcome: ResponseOutcome
-    ) {
+    private func finished(_ observation: Observation, _ outcome: ResponseOutcome) {
+        let answer = observation.answer
         metrics.http.finished(
-            route, method: MethodLabel(request.head.method), status: outcome.status,
+            observation.route, method: observation.method, status: outcome.status,
             duration: outcome.duration, firstByte: outcome.timeToFirstByte,
             cache: answer.outcome?.kind)
-        if let repository, let source = answer.outcome?.source, outcome.bytesSent > 0 {
+        if let repository = observation.repository, let source = answer.outcome?.source,
+            outcome.bytesSent > 0
+        {
             repository.sent(outcome.bytesSent, from: source)
         }
         if let failure = answer.authFailure { metrics.access.failed(failure) }
-        guard writesAccessLines else { return }
+    }
+
+    private func writeLine(
+        _ answer: Answer, _ reference: String?, _ request: Request, _ outcome: ResponseOutcome,
+        _ route: RouteLabel
+    ) {
         var record = AccessRecord(
             requestID: request.id.description, client: request.peer,
             method: request.head.method.description,
-            repository: answer.repository, name: answer.name, reference: answer.reference,
+            repository: answer.repository, name: answer.name, reference: reference,
             status: outcome.status, bytes: outcome.bytesSent, duration: outcome.duration,
             firstByte: outcome.timeToFirstByte, cache: answer.outcome?.kind,
             userAgent: request.head.headers[first: "User-Agent"],

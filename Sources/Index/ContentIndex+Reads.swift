@@ -42,6 +42,13 @@ extension ContentIndex {
         }
     }
 
+    /// Whether that is so and was looked up a moment ago; memory only.
+    package func isKnownToLink(
+        repository: String, name: RepositoryName, _ digest: Digest
+    ) -> Bool {
+        knownLinks.contains(repository, name, digest)
+    }
+
     /// Whether `repository` has shown `digest` under `name`: knowing a digest is not a right.
     package func isLinked(
         repository: String, name: RepositoryName, _ digest: Digest

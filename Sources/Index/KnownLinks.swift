@@ -6,24 +6,14 @@ import Synchronization
 ///
 /// Only what is linked is remembered, and only until any link is removed (or a tag changes, which
 /// shares the epoch). Who reads a link while that happens must not put it back, so a link is added
-/// under the epoch that was read before it.
+/// under the epoch that was read before it. Kept as fingerprints, in 2 MiB at most: they are keyed
+/// per process, so that nobody can aim at one, and one link is taken for another by chance once in
+/// 10^18 times.
 final class KnownLinks: Sendable {
-    /// Above this many digests, or names of digests, all are forgotten: about 8 MB, twice as much
-    /// with names as long as may be.
-    private static let digestsMax = 16_384
-    private static let placesMax = 32_768
-    /// Names under which one digest is remembered: a base layer is part of many images.
-    private static let placesPerDigest = 8
+    private static let linksMax = 262_144
 
-    private struct Place: Equatable {
-        let repository: String
-        let name: String
-    }
-
-    private struct State {
-        var places: [Digest: [Place]] = [:]
-        /// Of all digests together.
-        var placesCount = 0
+    private struct State: ~Copyable {
+        var links = Fingerprints(countMax: KnownLinks.linksMax)
         var epoch: UInt64 = 0
     }
 
@@ -33,10 +23,8 @@ final class KnownLinks: Sendable {
     var epoch: UInt64 { state.withLock { $0.epoch } }
 
     func contains(_ repository: String, _ name: RepositoryName, _ digest: Digest) -> Bool {
-        state.withLock { state in
-            state.places[digest]?.contains {
-                $0.name == name.text && $0.repository == repository
-            } ?? false
+        state.withLock {
+            $0.links.contains(Self.fingerprint(repository, name, digest, $0.epoch))
         }
     }
 
@@ -46,26 +34,23 @@ final class KnownLinks: Sendable {
     ) {
         state.withLock { state in
             guard state.epoch == epoch else { return }
-            if state.places[digest]?.count == Self.placesPerDigest {
-                state.places[digest]?.removeFirst()
-                state.placesCount -= 1
-            }
-            if state.places.count >= Self.digestsMax || state.placesCount >= Self.placesMax {
-                state.places.removeAll()
-                state.placesCount = 0
-            }
-            let place = Place(repository: repository, name: name.text)
-            state.places[digest, default: []].append(place)
-            state.placesCount += 1
+            state.links.insert(Self.fingerprint(repository, name, digest, epoch))
         }
     }
 
-    /// Forgets everything, and begins another epoch.
+    /// Forgets everything: in another epoch each link has another fingerprint.
     func forget() {
-        state.withLock { state in
-            state.places.removeAll(keepingCapacity: true)
-            state.placesCount = 0
-            state.epoch &+= 1
-        }
+        state.withLock { $0.epoch &+= 1 }
+    }
+
+    private static func fingerprint(
+        _ repository: String, _ name: RepositoryName, _ digest: Digest, _ epoch: UInt64
+    ) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(epoch)
+        hasher.combine(repository)
+        hasher.combine(name.text)
+        hasher.combine(digest)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 }

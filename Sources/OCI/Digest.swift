@@ -89,6 +89,23 @@ package struct Digest: Sendable {
         guard valid else { return nil }
     }
 
+    /// Parses the 64 digits of a SHA-256; `nil` for anything else.
+    package init?(sha256Digits digits: UnsafeRawBufferPointer) {
+        guard digits.count == 2 * Algorithm.sha256.byteCount else { return nil }
+        var wrong: UInt8 = 0
+        self.init(
+            .sha256,
+            filling: { target in
+                for index in 0..<Algorithm.sha256.byteCount {
+                    let high = Hex.value(digits[2 * index])
+                    let low = Hex.value(digits[2 * index + 1])
+                    wrong |= high | low
+                    target[index] = (high << 4) | (low & 15)
+                }
+            })
+        guard wrong < 16 else { return nil }
+    }
+
     private init(_ algorithm: Algorithm, filling fill: (UnsafeMutableRawBufferPointer) -> Void) {
         var words = InlineArray<8, UInt64>(repeating: 0)
         withUnsafeMutableBytes(of: &words) { fill($0) }
@@ -126,17 +143,53 @@ package struct Digest: Sendable {
     /// The hash in lower-case hexadecimal digits, without the algorithm.
     package var hex: String { text(behind: "") }
 
+    /// The path of what has this digest, below a directory for the first byte of the hash:
+    /// `sha256/ab/ab…`.
+    package func path(behind prefix: StaticString) -> String {
+        withBytes { raw in
+            String(unsafeUninitializedCapacity: prefix.utf8CodeUnitCount + 11 + 2 * raw.count) {
+                var target = TextTarget($0)
+                target.append(prefix)
+                target.append(algorithm == .sha256 ? "sha256/" : "sha512/")
+                target.append(hexOf: UnsafeRawBufferPointer(rebasing: raw[..<1]))
+                target.append("/")
+                target.append(hexOf: raw)
+                return target.count
+            }
+        }
+    }
+
     /// The hash in hexadecimal digits behind `prefix`.
     private func text(behind prefix: StaticString) -> String {
-        let start = prefix.utf8CodeUnitCount
-        return withBytes { raw in
-            String(unsafeUninitializedCapacity: start + 2 * raw.count) { target in
-                for index in 0..<start { target[index] = prefix.utf8Start[index] }
-                for index in 0..<raw.count {
-                    target[start + 2 * index] = Hex.digit(raw[index] >> 4)
-                    target[start + 2 * index + 1] = Hex.digit(raw[index] & 15)
-                }
-                return start + 2 * raw.count
+        withBytes { raw in
+            String(unsafeUninitializedCapacity: prefix.utf8CodeUnitCount + 2 * raw.count) {
+                var target = TextTarget($0)
+                target.append(prefix)
+                target.append(hexOf: raw)
+                return target.count
+            }
+        }
+    }
+
+    /// Where a text is being put together, which has room for all of it.
+    private struct TextTarget {
+        private let bytes: UnsafeMutableBufferPointer<UInt8>
+        private(set) var count = 0
+
+        init(_ bytes: UnsafeMutableBufferPointer<UInt8>) { self.bytes = bytes }
+
+        mutating func append(_ text: StaticString) {
+            for index in 0..<text.utf8CodeUnitCount {
+                bytes[count + index] = text.utf8Start[index]
+            }
+            count += text.utf8CodeUnitCount
+        }
+
+        mutating func append(hexOf raw: UnsafeRawBufferPointer) {
+            for byte in raw {
+                bytes[count] = Hex.digit(byte >> 4)
+                bytes[count + 1] = Hex.digit(byte & 15)
+                count += 2
             }
         }
     }
@@ -161,7 +214,7 @@ extension Digest: Hashable {
     package func hash(into hasher: inout Hasher) {
         // All of it, since clients choose digests: the first word alone would let them choose
         // buckets.
-        for index in 0..<(algorithm.byteCount / 8) { hasher.combine(words[index]) }
+        withBytes { hasher.combine(bytes: $0) }
     }
 }
 

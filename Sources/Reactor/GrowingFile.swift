@@ -73,6 +73,16 @@ package final class GrowingFile: Sendable {
         state = Mutex(State(progress: Progress(written: size, total: size, phase: .complete)))
     }
 
+    /// A file whose bytes were verified when it looked like `identity` (INT-9).
+    package init(complete descriptor: consuming FileDescriptor, identity: FileIdentity) {
+        self.descriptor = descriptor
+        let size = identity.size
+        state = Mutex(
+            State(
+                progress: Progress(written: size, total: size, phase: .complete),
+                identity: identity))
+    }
+
     /// The open file; valid as long as this object is held.
     package var fd: Int32 { descriptor.raw }
 

@@ -45,7 +45,7 @@ package struct BlobAnswer: Sendable {
     package var size: Int64?
     package var outcome: CacheOutcome
     /// Gives the same blob as long as nothing that led to it can have changed.
-    package var again: HotBlob?
+    package var again: HotBlobs?
 }
 
 /// What is known of a blob without its bytes.

@@ -1,35 +1,36 @@
 import Index
-import OCI
+package import OCI
 package import Reactor
 import Store
 
-/// A blob that was found a moment ago, for those who ask for it in the same words: given again as
-/// long as nothing that led to it can have changed.
-package final class HotBlob: Sendable {
+/// Blobs that were shown under one name, for those who ask as was asked a moment ago: what is known
+/// to be linked and verified is given at once, without a look into the index.
+package final class HotBlobs: Sendable {
     private let content: Content
-    private let place: OpenFile
-    private let epoch: UInt64
+    private let scope: Scope
+    private let name: RepositoryName
 
-    /// Nil if the file is not open any more; `epoch` is the index' before it was looked for.
-    init?(_ digest: Digest, in content: Content, since epoch: UInt64) {
-        guard let place = content.store.place(digest) else { return nil }
+    init(of scope: Scope, _ name: RepositoryName, in content: Content) {
         self.content = content
-        self.place = place
-        self.epoch = epoch
+        self.scope = scope
+        self.name = name
     }
 
-    /// The complete file, marked as used.
-    package func again() -> GrowingFile? {
-        content.index.epoch == epoch ? content.store.again(place) : nil
+    /// The complete file, marked as used; nil if it has to be looked for.
+    package func file(_ digest: Digest) -> GrowingFile? {
+        guard content.index.isKnownToLink(repository: scope.key, name: name, digest)
+        else { return nil }
+        return content.store.ready(digest)
     }
 
     /// Says that it could not be sent to its end, though its client was there (INT-9).
-    package func couldNotSend(_ file: GrowingFile) {
-        content.couldNotSend(file, of: place.digest)
+    package func couldNotSend(_ file: GrowingFile, of digest: Digest) {
+        content.couldNotSend(file, of: digest)
     }
 }
 
-/// A manifest that was found a moment ago; see `HotBlob`.
+/// A manifest that was found a moment ago, for those who ask for it in the same words: given again
+/// as long as nothing that led to it can have changed.
 package final class HotManifest: Sendable {
     private let content: Content
     private let digest: Digest

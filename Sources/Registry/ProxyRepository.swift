@@ -106,14 +106,14 @@ package final class ProxyRepository: Sendable {
     /// The blob, if it is stored and was seen under this name.
     func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
         guard allows(name) else { return nil }
-        let epoch = content.index.epoch
-        guard content.isLinked(scope, canonical(name), digest),
+        let name = canonical(name)
+        guard content.isLinked(scope, name, digest),
             let file = await content.open(digest)
         else { return nil }
         content.store.markUsed(digest)
         var answer = BlobAnswer(
             digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
-        if mayRepeat { answer.again = HotBlob(digest, in: content, since: epoch) }
+        if mayRepeat { answer.again = HotBlobs(of: scope, name, in: content) }
         return answer
     }
 

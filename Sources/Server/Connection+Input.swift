@@ -6,11 +6,18 @@ import Telemetry
 extension Connection {
     enum Incoming {
         case head(RequestHead)
-        /// A head whose bytes came before.
-        case repeated(RepeatedRequests.Entry)
+        /// One whose answer is known.
+        case repeated(Repeated)
         case refused(RequestError)
         /// The client has left or has let the time pass.
         case ended
+    }
+
+    /// A request like one that came before, and what it is answered with.
+    struct Repeated {
+        let entry: RepeatedRequests.Entry
+        let part: HeadPart?
+        let body: Body
     }
 
     enum DroppedBody {
@@ -38,7 +45,7 @@ extension Connection {
         headSince = isWaiting ? nil : start
         defer { headSince = nil }
         while true {
-            if let entry = takeRepeated() { return .repeated(entry) }
+            if let repeated = takeRepeated() { return .repeated(repeated) }
             do throws(RequestError) {
                 if let head = try parse(&parser) { return .head(head) }
             } catch {
@@ -60,14 +67,25 @@ extension Connection {
         }
     }
 
-    /// Takes the request out of the input if it is one that was answered before, and nothing else.
-    private func takeRepeated() -> RepeatedRequests.Entry? {
+    /// Takes the request out of the input if it is one that was answered before, whose answer still
+    /// holds, and nothing else.
+    private func takeRepeated() -> Repeated? {
         if input.isEmpty { return nil }
-        guard let entry = input.withBytes({ state.repeated.find($0, on: listener) }) else {
+        guard let repeated = input.withBytes({ findRepeated($0) }) else { return nil }
+        input.consume(input.count)
+        return repeated
+    }
+
+    private func findRepeated(_ bytes: UnsafeRawBufferPointer) -> Repeated? {
+        let place = handler.part(of: bytes)
+        guard let entry = state.repeated.find(bytes, place, on: listener) else { return nil }
+        let part = place.map { HeadPart(bytes[$0]) }
+        guard let body = entry.repetition.again(part) else {
+            // Of others of its kind it may still hold.
+            if part == nil { state.repeated.forget(entry) }
             return nil
         }
-        input.consume(input.count)
-        return entry
+        return Repeated(entry: entry, part: part, body: body)
     }
 
     private func parse(_ parser: inout RequestParser) throws(RequestError) -> RequestHead? {

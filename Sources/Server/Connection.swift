@@ -23,7 +23,7 @@ final class Connection {
     let state: ServerLoop
     let socket: ClientSocket
     let input: InputBuffer
-    private let handler: any RequestHandler
+    let handler: any RequestHandler
     let peer: String
     let accepted: Instant
     private(set) var requests = 0
@@ -127,7 +127,11 @@ final class Connection {
             let fate: Fate
             switch await nextHead() {
             case .head(let head): fate = await apart { await self.serve(head) }
-            case .repeated(let entry): fate = await serve(entry)
+            case .repeated(let repeated):
+                switch serve(repeated) {
+                case .sent(let sent): fate = sent
+                case .started(let sending): fate = await apart { await self.finish(sending) }
+                }
             case .refused(let error): fate = await refuse(error)
             case .ended: fate = .close
             }
@@ -187,9 +191,12 @@ final class Connection {
             case .ended: return .close
             }
         }
-        let request = self.request(head, received, body)
+        let request = self.request(head, received, state.nextRequestID(), body)
         let response = await handler.respond(to: request)
-        if !state.isDraining { state.repeated.learn(head, on: listener, response) }
+        if !state.isDraining {
+            let part = head.bytes.withUnsafeBytes { handler.part(of: $0) }
+            state.repeated.learn(head, part, on: listener, response)
+        }
         if let body {
             // Behind a body that cannot be read to its end nothing is parsed any more (HTTP-1).
             isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
@@ -198,50 +205,40 @@ final class Connection {
         return await finish(start(response, to: request, isBodyLeft: isBodyLeft))
     }
 
-    /// Answers as before, if that still holds.
-    private func serve(_ entry: RepeatedRequests.Entry) async -> Fate {
-        switch serveAgain(entry) {
-        case .sent(let fate): fate
-        case .started(let sending): await apart { await self.finish(sending) }
-        case .outdated: await apart { await self.serve(entry.head) }
-        }
-    }
-
-    private enum ServedAgain {
+    private enum Served {
         /// At once, as nearly all are.
         case sent(Fate)
         indirect case started(Sending)
-        /// Nothing was sent: what the answer came from has changed.
-        case outdated
     }
 
-    private func serveAgain(_ entry: RepeatedRequests.Entry) -> ServedAgain {
+    /// Answers as before.
+    private func serve(_ repeated: Repeated) -> Served {
         let received = state.loop.now
-        guard let body = entry.repetition.again() else {
-            state.repeated.forget(entry)
-            return .outdated
-        }
+        let (entry, part, body) = (repeated.entry, repeated.part, repeated.body)
         requests += 1
-        let request = self.request(entry.head, received)
-        var writer = self.writer(for: request, keepsAlive: keepsAlive(entry.head))
-        let rest = writer.start(again: entry, body)
+        let id = state.nextRequestID()
+        var writer = self.writer(id, entry.head, keepsAlive: keepsAlive(entry.head))
+        let rest = writer.start(again: entry, part, body)
         if case .nothing = rest {
             let outcome = writer.outcome(since: received)
-            entry.repetition.finished(body, request, outcome)
-            return .sent(fate(outcome, writer, request))
+            entry.repetition.finished(body, part, outcome) { request(entry.head, received, id) }
+            return .sent(fate(outcome, writer, entry.head))
         }
         return .started(
-            Sending(writer: writer, rest: rest, request: request) {
-                entry.repetition.finished(body, request, $0)
+            Sending(writer: writer, rest: rest, head: entry.head, received: received) {
+                [self] outcome in
+                entry.repetition.finished(body, part, outcome) {
+                    request(entry.head, received, id)
+                }
             })
     }
 
     private func request(
-        _ head: RequestHead, _ received: Instant, _ body: RequestBody? = nil
+        _ head: RequestHead, _ received: Instant, _ id: RequestID, _ body: RequestBody? = nil
     ) -> Request {
         Request(
-            head: head, peer: peer, listener: listener.identity, loop: state.loop,
-            id: state.nextRequestID(), received: received, body: body)
+            head: head, peer: peer, listener: listener.identity, loop: state.loop, id: id,
+            received: received, body: body)
     }
 
     /// An answer on its way.
@@ -249,15 +246,16 @@ final class Connection {
         var writer: ResponseWriter
         /// What could not be sent at once.
         let rest: ResponseWriter.Rest
-        let request: Request
+        let head: RequestHead
+        let received: Instant
         var isBodyLeft = false
         let finished: ((ResponseOutcome) -> Void)?
     }
 
-    private func writer(for request: Request, keepsAlive: Bool) -> ResponseWriter {
+    private func writer(_ id: RequestID, _ head: RequestHead, keepsAlive: Bool) -> ResponseWriter {
         ResponseWriter(
-            socket, in: state, id: request.id, version: request.head.version,
-            isHead: request.head.method == .head, keepsAlive: keepsAlive)
+            socket, in: state, id: id, version: head.version, isHead: head.method == .head,
+            keepsAlive: keepsAlive)
     }
 
     private func keepsAlive(_ head: RequestHead) -> Bool {
@@ -268,11 +266,11 @@ final class Connection {
         _ response: Response, to request: Request, isBodyLeft: Bool
     ) -> Sending {
         let keepsAlive = !isBodyLeft && !response.closes && self.keepsAlive(request.head)
-        var writer = self.writer(for: request, keepsAlive: keepsAlive)
+        var writer = self.writer(request.id, request.head, keepsAlive: keepsAlive)
         let rest = writer.start(response)
         return Sending(
-            writer: writer, rest: rest, request: request, isBodyLeft: isBodyLeft,
-            finished: response.finished)
+            writer: writer, rest: rest, head: request.head, received: request.received,
+            isBodyLeft: isBodyLeft, finished: response.finished)
     }
 
     private func finish(_ sending: Sending) async -> Fate {
@@ -280,13 +278,13 @@ final class Connection {
         // Slow readers hold no memory for what they may ask next.
         input.releaseIfEmpty()
         await writer.finish(sending.rest)
-        let outcome = writer.outcome(since: sending.request.received)
+        let outcome = writer.outcome(since: sending.received)
         sending.finished?(outcome)
-        return fate(outcome, writer, sending.request, isBodyLeft: sending.isBodyLeft)
+        return fate(outcome, writer, sending.head, isBodyLeft: sending.isBodyLeft)
     }
 
     private func fate(
-        _ outcome: ResponseOutcome, _ writer: ResponseWriter, _ request: Request,
+        _ outcome: ResponseOutcome, _ writer: ResponseWriter, _ head: RequestHead,
         isBodyLeft: Bool = false
     ) -> Fate {
         if let cut = outcome.cut {
@@ -295,7 +293,7 @@ final class Connection {
         }
         if writer.keepsAlive { return .next }
         // A client that asked for the end sends no more, so there is nothing to wait for.
-        return !request.head.keepAlive && !isBodyLeft && input.isEmpty ? .close : .linger
+        return !head.keepAlive && !isBodyLeft && input.isEmpty ? .close : .linger
     }
 
     private func fate(after cut: ResponseOutcome.Cut, _ writer: ResponseWriter) -> Fate {

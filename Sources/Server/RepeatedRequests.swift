@@ -3,9 +3,10 @@ import HTTP
 
 /// Requests of a loop whose very bytes came before, and what was answered to them.
 ///
-/// Clients of one kind ask for one thing in the same words, a fleet of them at the same time. Such
-/// a request is recognised by comparing its bytes, and is neither parsed nor routed again; whether
-/// its answer still holds is asked each time (`Repetition`).
+/// Clients of one kind ask for one thing in the same words, a fleet of them at the same time, and
+/// for many blobs in words that differ in the digest only. Such a request is recognised by comparing
+/// its bytes, and is neither parsed nor routed again; whether its answer still holds is asked each
+/// time (`Repetition`).
 ///
 /// Bounded in entries and bytes; not Sendable: it lives on its loop.
 final class RepeatedRequests {
@@ -14,17 +15,22 @@ final class RepeatedRequests {
         fileprivate let hash: UInt64
         let head: RequestHead
         fileprivate let listener: Listener
+        /// Where other requests may have other bytes.
+        fileprivate let part: Range<Int>?
         /// Status line and fields, but for those that are the connection's.
-        let answerHead: [UInt8]
+        private let answerHead: [UInt8]
+        /// Where they repeat that part of the request.
+        private let partsOfAnswer: [Int]
         let status: Int
         let repetition: any Repetition
 
         fileprivate init(
-            _ hash: UInt64, _ head: RequestHead, _ listener: Listener, _ response: Response,
-            _ repetition: any Repetition
+            _ hash: UInt64, _ head: RequestHead, _ part: Range<Int>?, _ listener: Listener,
+            _ response: Response, _ repetition: any Repetition
         ) {
             self.hash = hash
             self.head = head
+            self.part = part
             self.listener = listener
             self.repetition = repetition
             status = response.status
@@ -35,6 +41,29 @@ final class RepeatedRequests {
             // The empty line comes behind the connection's own fields.
             bytes.removeLast(2)
             answerHead = bytes
+            partsOfAnswer = part.map { Self.places(of: head.bytes[$0], in: bytes) } ?? []
+        }
+
+        private static func places(of part: ArraySlice<UInt8>, in bytes: [UInt8]) -> [Int] {
+            guard bytes.count >= part.count else { return [] }
+            return (0...bytes.count - part.count).filter {
+                bytes[$0..<$0 + part.count].elementsEqual(part)
+            }
+        }
+
+        /// Appends status line and fields as they are for a request with that part.
+        func appendAnswerHead(_ part: HeadPart?, to output: inout [UInt8]) {
+            let start = output.count
+            output.append(contentsOf: answerHead)
+            guard let part else { return }
+            output.withUnsafeMutableBytes { output in
+                for place in partsOfAnswer {
+                    part.withBytes {
+                        UnsafeMutableRawBufferPointer(rebasing: output[(start + place)...])
+                            .copyMemory(from: $0)
+                    }
+                }
+            }
         }
 
         fileprivate var bytes: Int { 2 * head.bytes.count + answerHead.count + 256 }
@@ -62,18 +91,34 @@ final class RepeatedRequests {
         seen = Array(repeating: 0, count: Self.setsCount * Self.placesPerSet)
     }
 
-    /// The request that `bytes` are the head of, if it was remembered on that listener.
-    func find(_ bytes: UnsafeRawBufferPointer, on listener: Listener) -> Entry? {
+    /// The request that `bytes` are the head of, if it or one that differs in `part` only was
+    /// remembered on that listener.
+    func find(
+        _ bytes: UnsafeRawBufferPointer, _ part: Range<Int>?, on listener: Listener
+    ) -> Entry? {
         guard bytes.count <= Self.headBytesMax else { return nil }
-        let hash = Self.hash(bytes)
+        let hash = Self.hash(bytes, without: part)
         guard let place = place(of: hash, on: listener), let entry = places[place],
-            entry.head.bytes.count == bytes.count
+            entry.head.bytes.count == bytes.count, entry.part == part
         else { return nil }
         let isSame = entry.head.bytes.withUnsafeBytes { head in
-            guard let one = head.baseAddress, let other = bytes.baseAddress else { return false }
-            return memcmp(one, other, bytes.count) == 0
+            guard let part else { return Self.areSame(head[...], bytes[...]) }
+            return Self.areSame(head[..<part.lowerBound], bytes[..<part.lowerBound])
+                && Self.areSame(head[part.upperBound...], bytes[part.upperBound...])
         }
         return isSame ? entry : nil
+    }
+
+    private static func areSame(
+        _ one: Slice<UnsafeRawBufferPointer>, _ other: Slice<UnsafeRawBufferPointer>
+    ) -> Bool {
+        let one = UnsafeRawBufferPointer(rebasing: one)
+        let other = UnsafeRawBufferPointer(rebasing: other)
+        guard one.count == other.count else { return false }
+        guard let oneStart = one.baseAddress, let otherStart = other.baseAddress else {
+            return true
+        }
+        return memcmp(oneStart, otherStart, one.count) == 0
     }
 
     private func place(of hash: UInt64, on listener: Listener) -> Int? {
@@ -81,17 +126,19 @@ final class RepeatedRequests {
     }
 
     /// Remembers an answer, when its request has come for the second time.
-    func learn(_ head: RequestHead, on listener: Listener, _ response: Response) {
+    func learn(
+        _ head: RequestHead, _ part: Range<Int>?, on listener: Listener, _ response: Response
+    ) {
         guard let repetition = response.repetition, !head.hasBody, !head.bytes.isEmpty,
             head.bytes.count <= Self.headBytesMax
         else { return }
-        let hash = head.bytes.withUnsafeBytes { Self.hash($0) }
+        let hash = head.bytes.withUnsafeBytes { Self.hash($0, without: part) }
         let sight = Int(truncatingIfNeeded: hash >> 16) & (seen.count - 1)
         guard seen[sight] == hash else {
             seen[sight] = hash
             return
         }
-        let entry = Entry(hash, head, listener, response, repetition)
+        let entry = Entry(hash, head, part, listener, response, repetition)
         if bytes + entry.bytes > Self.bytesMax { forget() }
         let set = Self.set(hash)
         turn &+= 1
@@ -128,9 +175,20 @@ final class RepeatedRequests {
         return set * placesPerSet..<(set + 1) * placesPerSet
     }
 
-    /// Eight bytes at a time; who finds two heads of one hash only makes them compared in vain.
-    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hash = UInt64(truncatingIfNeeded: bytes.count) &* 0x9e37_79b9_7f4a_7c15
+    /// Who finds two heads of one hash only makes them compared in vain.
+    private static func hash(
+        _ bytes: UnsafeRawBufferPointer, without part: Range<Int>?
+    ) -> UInt64 {
+        let seed = UInt64(truncatingIfNeeded: bytes.count) &* 0x9e37_79b9_7f4a_7c15
+        // Zero stands for nothing seen.
+        guard let part else { return hash(bytes[...], seed) | 1 }
+        return hash(bytes[part.upperBound...], hash(bytes[..<part.lowerBound], seed)) | 1
+    }
+
+    /// Eight bytes at a time.
+    private static func hash(_ bytes: Slice<UnsafeRawBufferPointer>, _ seed: UInt64) -> UInt64 {
+        let bytes = UnsafeRawBufferPointer(rebasing: bytes)
+        var hash = seed
         var offset = 0
         while offset + 8 <= bytes.count {
             hash = mixed(hash, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
@@ -141,8 +199,7 @@ final class RepeatedRequests {
             rest = rest << 8 | UInt64(bytes[offset])
             offset += 1
         }
-        // Zero stands for nothing seen.
-        return mixed(hash, rest) | 1
+        return mixed(hash, rest)
     }
 
     private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {

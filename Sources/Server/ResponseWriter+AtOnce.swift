@@ -9,7 +9,7 @@ extension ResponseWriter {
         /// Nothing was sent yet.
         case all(Response)
         /// The same of one that was given before.
-        case allAgain(RepeatedRequests.Entry, Body)
+        case allAgain(RepeatedRequests.Entry, HeadPart?, Body)
         /// Bytes from an offset on.
         case bytes([UInt8], from: Int)
         /// A head and a range of a complete file, from an offset in both together on.

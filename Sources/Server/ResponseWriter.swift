@@ -62,11 +62,13 @@ struct ResponseWriter {
     }
 
     /// The same with the status and the fields of an answer that was given before.
-    mutating func start(again entry: RepeatedRequests.Entry, _ body: Body) -> Rest {
+    mutating func start(
+        again entry: RepeatedRequests.Entry, _ part: HeadPart?, _ body: Body
+    ) -> Rest {
         let rest = start(entry.status, body) { _, head in
-            head.append(contentsOf: entry.answerHead)
+            entry.appendAnswerHead(part, to: &head)
         }
-        return rest ?? .allAgain(entry, body)
+        return rest ?? .allAgain(entry, part, body)
     }
 
     /// Nil, and nothing sent, if the answer has to be waited for.
@@ -90,9 +92,11 @@ struct ResponseWriter {
             switch rest {
             case .nothing: break
             case .all(let response): try await send(response)
-            case .allAgain(let entry, let body):
+            case .allAgain(let entry, let part, let body):
                 var response = Response(status: entry.status, body: body)
-                response.answeredBefore = entry.answerHead
+                var head: [UInt8] = []
+                entry.appendAnswerHead(part, to: &head)
+                response.answeredBefore = head
                 try await send(response)
             case .bytes(let bytes, let sent): try await socket.send(bytes, from: sent)
             case .file(let file, let range, let head, let sent):

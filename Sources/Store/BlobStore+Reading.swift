@@ -15,15 +15,25 @@ extension BlobStore {
         files.file(digest)
     }
 
-    /// Its place, for those who will ask for it again; nil if it is not open.
-    package func place(_ digest: Digest) -> OpenFile? { files.open(digest)?.place }
-
-    /// The file that was handed out a moment ago, complete, not changed and marked as used; nil if
-    /// it has to be looked for again.
+    /// The complete file of `digest`, verified and not changed since (INT-9), marked as used; nil
+    /// if it is not stored or giving it takes any waiting, for `find` to do.
     ///
-    /// Costs an fstat (INT-9).
-    package func again(_ place: OpenFile) -> GrowingFile? {
-        guard let file = files.again(place), file.progress.phase == .complete, file.isUnchanged
+    /// Costs an fstat, and opening the file if it is not open; for loops.
+    package func ready(_ digest: Digest) -> GrowingFile? {
+        if let (place, file) = files.open(digest) {
+            guard file.progress.phase == .complete, file.isUnchanged else { return nil }
+            marks.mark(place.lastUse)
+            return file
+        }
+        let epoch = files.epoch
+        guard let descriptor = try? layout.openCached(digest),
+            let status = try? System.fstat(descriptor.raw), status.st_mode & S_IFMT == S_IFREG
+        else { return nil }
+        let identity = FileIdentity(status)
+        guard verified.contains(digest, identity) else { return nil }
+        let opened = GrowingFile(complete: descriptor, identity: identity)
+        guard let (place, file) = files.insert(opened, as: digest, since: epoch),
+            file.progress.phase == .complete
         else { return nil }
         marks.mark(place.lastUse)
         return file
@@ -66,7 +76,9 @@ extension BlobStore {
                     return nil
                 case .success(let file):
                     // An eviction since then: look again, it may have been this one.
-                    guard let kept = files.insert(file, as: digest, since: epoch) else { continue }
+                    guard let kept = files.insert(file, as: digest, since: epoch)?.file else {
+                        continue
+                    }
                     guard kept === file, file.progress.phase == .growing else {
                         return StoredFile(file: kept)
                     }
@@ -128,9 +140,7 @@ extension BlobStore {
         guard verified.contains(digest, identity) else {
             return .success(GrowingFile(growing: descriptor, total: size))
         }
-        let file = GrowingFile(complete: descriptor, size: size)
-        file.identify(as: identity)
-        return .success(file)
+        return .success(GrowingFile(complete: descriptor, identity: identity))
     }
 
     // MARK: - Damage

@@ -1,17 +1,18 @@
-package import OCI
+import OCI
 import Reactor
 
-/// The place of an open file in `OpenFiles`: who was given it once can ask for it again without
-/// looking it up (`BlobStore.again`).
+/// The place of an open file in `OpenFiles`.
 ///
 /// `@unchecked Sendable`: the variables are `OpenFiles`' own, under its lock.
-package final class OpenFile: @unchecked Sendable {
-    package let digest: Digest
+final class OpenFile: @unchecked Sendable {
+    let digest: Digest
     let lastUse: LastUse
     /// Nil once it is handed out no more.
     var file: GrowingFile?
     /// Since somebody looked for one to close.
-    var wasUsed = true
+    var wasUsed = false
+    /// Its position in the ring.
+    var position = 0
 
     init(_ file: GrowingFile, _ digest: Digest) {
         self.file = file

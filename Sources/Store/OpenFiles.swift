@@ -5,15 +5,18 @@ import Synchronization
 /// The files that are open now, and which digests are being written or given up.
 ///
 /// Every file that was handed out stays in here until nobody else holds it, so that an eviction
-/// knows what is in use; of those that nobody uses, at most `idleMax` are kept open: those that
-/// were used since one was looked for to be closed get a second chance.
+/// knows what is in use; of those that nobody uses, at most `idleMax` are kept open. Whose turn it
+/// is to be closed goes round, and those that were used since the last time get a second chance.
 final class OpenFiles: Sendable {
     private struct State {
         var files: [Digest: OpenFile] = [:]
         /// Still being sent, but not to be handed out any more.
         var retired: [Digest: [WeakFile]] = [:]
         var retiredMax = OpenFiles.retiredMin
-        var order = RecencyList<Digest>()
+        /// All of `files`, in no order.
+        var ring: [OpenFile] = []
+        /// Whose turn it is to be closed.
+        var hand = 0
         var writers: [Digest: Int] = [:]
         /// What somebody is about to link.
         var held: [Digest: Int] = [:]
@@ -56,21 +59,15 @@ final class OpenFiles: Sendable {
         }
     }
 
-    /// The file of a place, if it is still handed out.
-    func again(_ place: OpenFile) -> GrowingFile? {
-        state.withLock { _ in
-            place.wasUsed = true
-            return place.file
-        }
-    }
-
     /// Keeps a file that was opened after `epoch` was read, and gives the one to use.
     ///
     /// An earlier one if somebody was faster; nil if an eviction came in between, so that the
     /// caller looks again.
-    func insert(_ file: GrowingFile, as digest: Digest, since epoch: UInt64) -> GrowingFile? {
+    func insert(
+        _ file: GrowingFile, as digest: Digest, since epoch: UInt64
+    ) -> (place: OpenFile, file: GrowingFile)? {
         var closing: [GrowingFile] = []
-        let kept = state.withLock { state -> GrowingFile? in
+        let kept = state.withLock { state -> (OpenFile, GrowingFile)? in
             guard state.epoch == epoch, !state.doomed.contains(digest) else { return nil }
             return Self.keep(file, digest, &state, idleMax, &closing)
         }
@@ -94,47 +91,66 @@ final class OpenFiles: Sendable {
     private static func keep(
         _ file: GrowingFile, _ digest: Digest, _ state: inout State, _ idleMax: Int,
         _ closing: inout [GrowingFile]
-    ) -> GrowingFile {
-        state.order.touch(digest)
-        if let earlier = state.files[digest]?.file { return earlier }
-        state.files[digest] = OpenFile(file, digest)
+    ) -> (OpenFile, GrowingFile) {
+        if let place = state.files[digest], let earlier = place.file {
+            place.wasUsed = true
+            return (place, earlier)
+        }
         var passed = 0
-        while state.files.count > idleMax, passed < searchMax, let oldest = state.order.oldest {
-            let isSpared = passed < searchMax / 2 && wasUsed(oldest, &state)
-            if !isSpared, isIdle(oldest, &state), let closed = remove(oldest, &state) {
+        while state.ring.count >= idleMax, passed < searchMax {
+            if state.hand >= state.ring.count { state.hand = 0 }
+            let place = state.ring[state.hand]
+            if !(place.wasUsed && passed < searchMax / 2), isIdle(place, &state) {
                 // Closed by the caller, outside of the lock.
-                closing.append(closed)
+                if let closed = remove(place, &state) { closing.append(closed) }
             } else {
-                state.order.touch(oldest)
+                place.wasUsed = false
                 passed += 1
             }
+            // Who has taken the position of one that was removed came last and has time.
+            state.hand += 1
         }
-        return file
-    }
-
-    /// Whether a file was used since this was asked for the last time.
-    private static func wasUsed(_ digest: Digest, _ state: inout State) -> Bool {
-        guard let place = state.files[digest] else { return false }
-        defer { place.wasUsed = false }
-        return place.wasUsed
+        let place = OpenFile(file, digest)
+        place.position = state.ring.count
+        state.ring.append(place)
+        state.files[digest] = place
+        return (place, file)
     }
 
     private static func remove(_ digest: Digest, _ state: inout State) -> GrowingFile? {
-        state.order.remove(digest)
-        guard let place = state.files.removeValue(forKey: digest) else { return nil }
+        state.files[digest].flatMap { remove($0, &state) }
+    }
+
+    private static func remove(_ place: OpenFile, _ state: inout State) -> GrowingFile? {
+        state.files[place.digest] = nil
+        let last = state.ring.removeLast()
+        if last !== place {
+            last.position = place.position
+            state.ring[place.position] = last
+        }
         defer { place.file = nil }
         return place.file
     }
 
-    /// Whether nobody but this table holds the file, and no body is being sent from it.
     private static func isIdle(_ digest: Digest, _ state: inout State) -> Bool {
-        if let retired = state.retired[digest] {
-            if retired.contains(where: { $0.file != nil }) { return false }
-            state.retired[digest] = nil
+        if let place = state.files[digest] { return isIdle(place, &state) }
+        return !isRetired(digest, &state)
+    }
+
+    /// Whether nobody but this table holds the file, and no body is being sent from it.
+    private static func isIdle(_ place: OpenFile, _ state: inout State) -> Bool {
+        guard !isRetired(place.digest, &state), isKnownUniquelyReferenced(&place.file) else {
+            return false
         }
-        guard let place = state.files[digest] else { return true }
-        guard isKnownUniquelyReferenced(&place.file) else { return false }
         return place.file?.readers == 0
+    }
+
+    /// Whether somebody still holds an earlier file of `digest`.
+    private static func isRetired(_ digest: Digest, _ state: inout State) -> Bool {
+        guard !state.retired.isEmpty, let retired = state.retired[digest] else { return false }
+        if retired.contains(where: { $0.file != nil }) { return true }
+        state.retired[digest] = nil
+        return false
     }
 
     // MARK: - Writers and evictions

@@ -134,7 +134,8 @@ final class StoreLayout: Sendable {
         return "blobs/\(algorithm.name)/\(digits.count == 1 ? "0" : "")\(digits)"
     }
 
-    static func path(_ digest: Digest) -> String { "\(shard(digest))/\(digest.hex)" }
+    /// Always `shard` and the hash's digits, written at once: hits make one each.
+    static func path(_ digest: Digest) -> String { digest.path(behind: "blobs/") }
 
     /// A number that names nothing else in this run.
     func nextNumber() -> UInt64 { counter.wrappingAdd(1, ordering: .relaxed).newValue }

@@ -62,6 +62,44 @@ struct E69_RepeatedTests {
                 == 21)
     }
 
+    // AUTH-10, OPS-6: who asks for other blobs in the same words gets those, each counted, logged
+    // and named as itself; but for what was never shown under that name the upstream is asked.
+    @Test func otherBlobsInTheSameWordsAreThemselves() throws {
+        let upstream = try upstream()
+        let blobs = (0..<12).map { TestContent(seed: 6910 + $0, size: 1000 + 3000 * Int64($0)) }
+        for blob in blobs { upstream.add(blob) }
+        let daemon = try DaemonProcess(DaemonConfiguration(upstream))
+        let puller = Puller(daemon, "/v2/docker.io/library/a")
+        let other = Puller(daemon, "/v2/docker.io/library/b")
+        let client = try RawClient(daemon.address)
+        let (shown, hidden) = (blobs[..<11], blobs[11])
+        for blob in shown { #expect(try client.request(puller.blob(blob.digest)).status == 200) }
+        #expect(try client.request(other.blob(hidden.digest)).status == 200)
+        let asked = upstream.count()
+        for _ in 0..<4 {
+            for blob in shown {
+                let answer = try client.request(puller.blob(blob.digest))
+                #expect(answer.status == 200 && answer.body == blob.bytes)
+                #expect(answer["Docker-Content-Digest"] == "\(blob.digest)")
+                #expect(answer["ETag"] == "\"\(blob.digest)\"")
+                #expect(answer["Content-Length"] == "\(blob.bytes.count)")
+                #expect(answer["Cache-Status"]?.contains("hit") == true)
+            }
+        }
+        #expect(upstream.count() == asked)
+        #expect(try client.request(puller.blob(hidden.digest)).status == 200)
+        #expect(upstream.count() > asked)
+        let unknown = TestContent(seed: 6999, size: 100)
+        #expect(try client.request(puller.blob(unknown.digest)).status == 404)
+        for blob in shown {
+            let digest = "\(blob.digest)"
+            #expect(poll { daemon.log.ranges(of: digest).count >= 5 }, "\(digest)")
+        }
+        #expect(
+            try daemon.metricSum("cistern_http_requests_total", "\"blob\"", "\"GET\"", "\"200\"")
+                == 57)
+    }
+
     // INT-9
     @Test func damageInBetweenIsNoticed() throws {
         let upstream = try upstream()

@@ -19,21 +19,20 @@ struct ShownTests {
         #expect(query.changesShown == (changes && !isExempt), "\(query)")
     }
 
-    @Test func whatIsRemembered_isBounded() throws {
+    @Test func whatIsRemembered_isForgottenWithTheEpoch() throws {
         let links = KnownLinks()
-        let names = (0...8).map { IndexFixture.name("a\($0)") }
-        func contains(_ number: Int, _ name: Int) -> Bool {
-            links.contains("hub", names[name], IndexFixture.digest(number))
-        }
-        func add(_ number: Int, _ shown: ClosedRange<Int>) {
-            let digest = IndexFixture.digest(number)
-            for name in shown { links.add("hub", names[name], digest, since: links.epoch) }
-        }
-        // A layer of many images is remembered under the names it was asked for last.
-        for number in 0..<4096 { add(number, number % 256 == 255 ? 0...8 : 0...7) }
-        #expect(!contains(4095, 0) && contains(4095, 8))
-        #expect(contains(0, 7))
-        add(4096, 0...0)
-        #expect(!contains(0, 7) && contains(4096, 0))
+        let (name, other) = (IndexFixture.name("a"), IndexFixture.name("b"))
+        let digest = IndexFixture.digest(1)
+        let epoch = links.epoch
+        links.add("hub", name, digest, since: epoch)
+        #expect(links.contains("hub", name, digest))
+        #expect(!links.contains("hub", other, digest))
+        #expect(!links.contains("quay", name, digest))
+        #expect(!links.contains("hub", name, IndexFixture.digest(2)))
+        links.forget()
+        #expect(!links.contains("hub", name, digest))
+        // Read before that: it may not be true any more.
+        links.add("hub", name, digest, since: epoch)
+        #expect(!links.contains("hub", name, digest))
     }
 }

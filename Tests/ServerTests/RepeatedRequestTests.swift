@@ -18,8 +18,14 @@ import Testing
         func answer(_ request: Request) -> Response {
             let number = asked.add(1, ordering: .relaxed).newValue
             let text = "\(request.head.target.path) \(number)"
+            var fields: HeaderFields = ["ETag": "\"\(number)\""]
+            let path = request.head.target.path
+            if path.hasPrefix("/part/") {
+                let part = path.dropFirst("/part/".count)
+                fields = ["X-Part": "<\(part)>", "ETag": "\"\(part) \(number)\""]
+            }
             var response = Response(
-                status: 200, fields: ["ETag": "\"\(number)\""], body: .bytes(Array(text.utf8)))
+                status: 200, fields: fields, body: .bytes(Array(text.utf8)))
             guard mayRepeat else { return response }
             response.repetition = Again(site: self, text: text)
             return response
@@ -34,13 +40,18 @@ import Testing
                 self.text = text
             }
 
-            func again() -> Body? {
+            func again(_ part: HeadPart?) -> Body? {
                 guard site.holds.load(ordering: .relaxed) else { return nil }
+                let text = part?.withBytes { String(decoding: $0, as: UTF8.self) } ?? text
+                if text.hasPrefix("0") { return nil }
                 site.repeated.add(1, ordering: .relaxed)
                 return .bytes(Array(text.utf8))
             }
 
-            func finished(_ body: Body, _ request: Request, _ outcome: ResponseOutcome) {}
+            func finished(
+                _ body: Body, _ part: HeadPart?, _ outcome: ResponseOutcome,
+                request: () -> Request
+            ) {}
         }
 
         var counts: [Int] { [asked.load(ordering: .relaxed), repeated.load(ordering: .relaxed)] }
@@ -147,6 +158,35 @@ import Testing
                 }
             }
             #expect(site.counts[1] > 1_500)
+        }
+    }
+
+    /// What differs in one part only is answered alike, each with its own part.
+    @Test func othersOfItsKindAreAnsweredAsTheFirst() async throws {
+        let site = Site()
+        try await run(site) { test in
+            let client = try test.client()
+            func ask(_ digit: Character, _ rest: String = "") throws -> TestClient.Answer {
+                client.get("/part/\(String(repeating: digit, count: HeadPart.count))\(rest)")
+                return try #require(client.readAnswer())
+            }
+            for _ in 0..<2 { _ = try ask("1") }
+            for digit in "123456789" {
+                let text = String(repeating: digit, count: HeadPart.count)
+                let answer = try ask(digit)
+                #expect(answer.text == text)
+                #expect(answer.field("X-Part") == "<\(text)>")
+                #expect(answer.field("ETag") == "\"\(text) 2\"")
+            }
+            #expect(site.counts == [2, 9])
+            // What is not given again has to be worked out, and the others still hold.
+            #expect(try ask("0").text.hasSuffix(" 3"))
+            #expect(try ask("5").text.hasPrefix("555"))
+            // The rest has to be the same.
+            #expect(try ask("5", "?a").text.hasPrefix("/part/5"))
+            client.get("/part/\(String(repeating: "5", count: HeadPart.count))", fields: "A: b\r\n")
+            #expect(try #require(client.readAnswer()).text.hasPrefix("/part/5"))
+            #expect(site.counts == [5, 10])
         }
     }
 }

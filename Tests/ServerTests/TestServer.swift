@@ -12,6 +12,15 @@ import Testing
 struct ClosureHandler: RequestHandler {
     let body: @Sendable (Request) async -> Response
 
+    /// Digits behind `/part/`.
+    func part(of head: UnsafeRawBufferPointer) -> Range<Int>? {
+        let start = "GET /part/".utf8.count
+        guard head.count > start + HeadPart.count, head.starts(with: "GET /part/".utf8) else {
+            return nil
+        }
+        return start..<start + HeadPart.count
+    }
+
     func respond(to request: Request) async -> Response { await body(request) }
 
     func refuse(_ error: RequestError, _ context: RefusalContext) -> Response {

@@ -61,32 +61,52 @@ struct BlobStoreTests {
         let changes = fixture.store.index.totalChanges
         for second in 1...60 {
             let file = await fixture.store.open(content.digest)
-            let place = try #require(fixture.store.place(content.digest))
-            // By the place that was remembered, as repeated requests do.
-            #expect(file != nil && fixture.store.again(place) === file)
+            #expect(file != nil && fixture.store.ready(content.digest) === file)
             fixture.clock.advance(by: .seconds(1))
             await fixture.store.tidy()
             #expect(fixture.store.index.totalChanges == changes + (second == 60 ? 1 : 0))
         }
     }
 
-    @Test func aPlaceGivesNothing_onceItsFileIsHandedOutNoMore() async throws {
+    @Test func whatIsReady_isVerifiedAndAsItWas() async throws {
+        // INT-9
         let fixture = try StoreFixture(openFilesMax: 1)
         let first = Content(size: 1000, seed: 1)
         let second = Content(size: 1000, seed: 2)
-        for content in [first, second] { try await fixture.store(content) }
-        #expect(await fixture.store.open(first.digest) != nil)
-        let place = try #require(fixture.store.place(first.digest))
-        #expect(fixture.store.again(place) != nil)
-        // Room for one: the other takes its place, although it was used a moment ago.
-        for _ in 0..<2 { #expect(await fixture.store.open(second.digest) != nil) }
-        #expect(fixture.store.place(first.digest) == nil)
-        #expect(fixture.store.again(place) == nil)
-        // Changed on disk since it was verified (INT-9).
-        let other = try #require(fixture.store.place(second.digest))
-        let path = "\(fixture.root)/\(StoreFixture.path(second))"
-        #expect(truncate(path, 999) == 0)
-        #expect(fixture.store.again(other) == nil)
+        for content in [first, second] {
+            try await fixture.store(content)
+            // What was just written is verified when it is served first.
+            #expect(fixture.store.ready(content.digest) == nil)
+            #expect(await fixture.store.open(content.digest) != nil)
+        }
+        let unknown = Content(size: 1000, seed: 3)
+        #expect(fixture.store.ready(unknown.digest) == nil)
+        // Open or not: there is room for one.
+        for content in [first, second, first, second, second] {
+            let file = try #require(fixture.store.ready(content.digest))
+            #expect(file.progress.phase == .complete && file.progress.total == 1000)
+        }
+        #expect(fixture.store.files.count == 1)
+        // Changed on disk since it was verified, the open one and the other.
+        for content in [second, first] {
+            let path = "\(fixture.root)/\(StoreFixture.path(content))"
+            #expect(truncate(path, 999) == 0)
+            #expect(fixture.store.ready(content.digest) == nil)
+        }
+    }
+
+    @Test func whatWasNotVerifiedInThisRun_isNotReady() async throws {
+        // INT-9
+        let directory = try TemporaryDirectory()
+        let content = Content(size: 1000, seed: 1)
+        do {
+            let fixture = try StoreFixture(directory)
+            try await fixture.store(content)
+        }
+        let other = try await StoreFixture.reopened(directory)
+        #expect(other.store.ready(content.digest) == nil)
+        #expect(await other.store.open(content.digest) != nil)
+        #expect(other.store.ready(content.digest) != nil)
     }
 
     @Test func aMissingOrShortFile_isAMiss_andCounted() async throws {

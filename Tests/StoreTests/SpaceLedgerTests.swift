@@ -113,29 +113,6 @@ struct SpaceLedgerTests {
     }
 }
 
-struct RecencyListTests {
-    @Test(arguments: [1, 2] as [UInt64])
-    func theList_agreesWithANaiveOne(seed: UInt64) {
-        print("seed \(seed)")
-        var dice = Dice(seed: seed)
-        var list = RecencyList<Int>()
-        var naive: [Int] = []
-        for _ in 0..<5000 {
-            let key = Int.random(in: 0..<30, using: &dice)
-            if Bool.random(using: &dice) {
-                naive.removeAll { $0 == key }
-                naive.append(key)
-                list.touch(key)
-            } else {
-                #expect(list.remove(key) == naive.contains(key))
-                naive.removeAll { $0 == key }
-            }
-            #expect(list.oldest == naive.first)
-            #expect(list.count == naive.count)
-        }
-    }
-}
-
 struct StreamingHashTests {
     @Test func knownAnswers() {
         // FIPS 180-4, "abc"
