@@ -14,7 +14,8 @@ package final class WorkerPool: Sendable {
     /// What is added to the niceness of threads that hash and write for as long as they are let.
     ///
     /// A tenth of the weight of a loop: where both want one core, whoever is served from the store
-    /// does not wait for the time slice of a fetch.
+    /// does not wait for the time slice of a fetch. With more of it a fetch on one core takes
+    /// longer, since the loop is woken for each packet and not for many.
     package static let giveWay: Int32 = 10
 
     private let mode: Mode

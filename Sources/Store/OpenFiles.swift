@@ -92,7 +92,10 @@ final class OpenFiles: Sendable {
         _ file: GrowingFile, _ digest: Digest, _ state: inout State, _ idleMax: Int,
         _ closing: inout [GrowingFile]
     ) -> (OpenFile, GrowingFile) {
-        if let place = state.files[digest], let earlier = place.file {
+        let place = OpenFile(file, digest)
+        if let place = state.files.updateValue(place, forKey: digest), let earlier = place.file {
+            // Somebody was faster.
+            state.files[digest] = place
             place.wasUsed = true
             return (place, earlier)
         }
@@ -110,10 +113,8 @@ final class OpenFiles: Sendable {
             // Who has taken the position of one that was removed came last and has time.
             state.hand += 1
         }
-        let place = OpenFile(file, digest)
         place.position = state.ring.count
         state.ring.append(place)
-        state.files[digest] = place
         return (place, file)
     }
 

@@ -66,6 +66,13 @@ class Site:
             file.truncate(length)
         return digest
 
+    def read(self, digest):
+        """Brings a blob into memory."""
+        with open(self.path(digest), "rb", buffering=0) as file:
+            buffer = bytearray(1 << 20)
+            while file.readinto(buffer):
+                pass
+
     def _keep(self, temporary):
         digest = _digest_of(temporary)
         os.rename(temporary, self.path(digest))

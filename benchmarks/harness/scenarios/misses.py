@@ -64,7 +64,10 @@ def pull(target, blob):
 
 
 def first_byte(run):
-    """Both on a connection that is open already, in turns; the first byte of the body counts."""
+    """All on a connection that is open already, in turns; the first byte of the body counts.
+
+    Each on a quiet disk: what is written of one body is not what the next one waits for.
+    """
     blobs = [run.site.blob(4 * MIB) for _ in range(60)]
     chosen = [run.upstream] + prepared(
         run, ["cistern", "nginx proxy_cache"], lambda target: [target.manifest("latest")])
@@ -74,6 +77,7 @@ def first_byte(run):
         # Nobody has the file's pages in a warmer cache than another, taken over all rounds.
         for turn in range(len(chosen)):
             target = chosen[(number + turn) % len(chosen)]
+            os.sync()
             times[target.name].append(clients[target.name].first_byte(target.blob(blob)))
     for client in clients.values():
         client.close()
