@@ -4,9 +4,9 @@ import HTTP
 /// Requests of a loop whose very bytes came before, and what was answered to them.
 ///
 /// Clients of one kind ask for one thing in the same words, a fleet of them at the same time, and
-/// for many blobs in words that differ in the digest only. Such a request is recognised by comparing
-/// its bytes, and is neither parsed nor routed again; whether its answer still holds is asked each
-/// time (`Repetition`).
+/// for many blobs in words that differ in the digest only. Such a request is recognised by
+/// comparing its bytes, and is neither parsed nor routed again; whether its answer still holds is
+/// asked each time (`Repetition`).
 ///
 /// Bounded in entries and bytes; not Sendable: it lives on its loop.
 final class RepeatedRequests {

@@ -7,7 +7,8 @@ package protocol Repetition: AnyObject, Sendable {
     /// came from may have changed, or when this has to be worked out.
     ///
     /// With a `part` the request is another in it, and what was that part of the request before is
-    /// this one's in the fields of the answer, too. Called on the connection's loop; must not block.
+    /// this one's in the fields of the answer, too. Called on the connection's loop; must not
+    /// block.
     func again(_ part: HeadPart?) -> Body?
 
     /// Called once when `body` was sent as an answer, or has been cut short; `request` has the head

@@ -1,6 +1,7 @@
 """Puts blobs into a store that is not in use, as if they had been pulled."""
 
 import os
+import random
 import sqlite3
 import time
 
@@ -10,8 +11,8 @@ BLOCK = 4096
 class Seeding:
     """Links files into the store and adds their rows to its index, all in one transaction.
 
-    They belong to the one image that is there already, and were used a day ago, in the order of
-    their digests: rows that come in the order of their keys are added in seconds.
+    They belong to the one image that is there already, and were used a day ago, in an order that
+    has nothing to do with their digests, as pulls leave them.
     """
 
     def __init__(self, store):
@@ -44,13 +45,16 @@ class Seeding:
         image = index.execute("SELECT id FROM repository").fetchone()[0]
         now = int(time.time())
         used = (now - 86_400) * 1_000_000
+        # Rows that come in the order of their keys are added in seconds.
         self.blobs.sort()
+        order = list(range(len(self.blobs)))
+        random.Random(1).shuffle(order)
         with index:
             index.executemany(
                 "INSERT INTO blob(digest, size, disk, last_used, root, verified_at)"
                 " VALUES(?, ?, ?, ?, 1, ?)",
                 ((hash, size, -(-size // BLOCK) * BLOCK, used + number, now)
-                 for number, (hash, size) in enumerate(self.blobs)))
+                 for number, (hash, size) in zip(order, self.blobs)))
             index.executemany(
                 "INSERT INTO link(digest, repository) VALUES(?, ?)",
                 ((hash, image) for hash, _ in self.blobs))
