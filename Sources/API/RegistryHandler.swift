@@ -47,7 +47,7 @@ package final class RegistryHandler: RequestHandler {
         }
         let observation = observer.observation(of: answer, label, request.head.method)
         var response = observation.complete(answer.response, to: request)
-        if let source = answer.again {
+        if let source = answer.again, source.isRepeatable(request.head) {
             response.repetition = RepeatedAnswer(
                 source, observation, by: self, since: replacement)
         }

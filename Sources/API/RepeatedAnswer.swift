@@ -1,4 +1,5 @@
 import Glibc
+import HTTP
 import OCI
 import Registry
 import Server
@@ -11,6 +12,12 @@ final class RepeatedAnswer: Repetition {
     enum Source: Sendable {
         case manifest(HotManifest)
         case blobs(HotBlobs)
+
+        /// Which blob is meant has to be seen in the head as it came.
+        func isRepeatable(_ head: RequestHead) -> Bool {
+            guard case .blobs = self else { return true }
+            return head.bytes.withUnsafeBytes { RepeatedAnswer.digits(in: $0) } != nil
+        }
     }
 
     private let source: Source
@@ -30,10 +37,13 @@ final class RepeatedAnswer: Repetition {
     }
 
     func again(_ part: HeadPart?) -> Body? {
-        guard handler.replacement == replacement, let body = body(part) else { return nil }
+        guard !isOver, let body = body(part) else { return nil }
         observation.began()
         return body
     }
+
+    /// Rights and repositories were replaced.
+    var isOver: Bool { handler.replacement != replacement }
 
     private func body(_ part: HeadPart?) -> Body? {
         switch source {

@@ -51,6 +51,16 @@ package struct Fingerprints: ~Copyable {
         pushFront(print, Self.starts(of: print, sets).0, from: Self.setSize - 1)
     }
 
+    /// Takes `print` out, if it is in.
+    package mutating func remove(_ print: UInt64) {
+        let print = Self.valid(print)
+        let (first, second) = Self.starts(of: print, sets)
+        for start in [first, second] where touch(print, start) {
+            for index in start..<start + Self.setSize - 1 { places[index] = places[index + 1] }
+            places[start + Self.setSize - 1] = 0
+        }
+    }
+
     /// Whether `print` is in the set that begins at `start`; it is the first of it then.
     private func touch(_ print: UInt64, _ start: Int) -> Bool {
         for index in 0..<Self.setSize where places[start + index] == print {

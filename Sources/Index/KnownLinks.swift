@@ -7,8 +7,8 @@ import Synchronization
 /// Only what is linked is remembered, and only until any link is removed (or a tag changes, which
 /// shares the epoch). Who reads a link while that happens must not put it back, so a link is added
 /// under the epoch that was read before it. Kept as fingerprints, in 2 MiB at most: they are keyed
-/// per process, so that nobody can aim at one, and one link is taken for another by chance once in
-/// 10^18 times.
+/// per process, so that nobody can aim at one, and what is no link is taken for one by chance once
+/// in 10^13 look-ups.
 final class KnownLinks: Sendable {
     private static let linksMax = 262_144
 

@@ -8,11 +8,11 @@ extension System {
     /// Whether the pages of `offset..<end` are in memory, so that sendfile will not wait for a
     /// disk.
     ///
-    /// One byte is read per 128 KiB without waiting (prototypes: free when warm), of what is
-    /// shorter its last. A file system that cannot tell counts as resident.
+    /// One byte is read per 128 KiB without waiting (prototypes: free when warm). A file system
+    /// that cannot tell counts as resident.
     package static func isResident(_ fd: Int32, _ offset: Int64, _ end: Int64) -> Bool {
         var position = offset
-        while end - position > probeStride {
+        while position < end {
             if !probe(fd, position) { return false }
             position += probeStride
         }

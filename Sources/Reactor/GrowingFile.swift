@@ -92,7 +92,7 @@ package final class GrowingFile: Sendable {
     ///
     /// True also while that is not known, as for a file that was written a moment ago.
     package var isUnchanged: Bool {
-        guard let identity = state.withLock({ $0.identity }) else { return true }
+        guard let identity else { return true }
         guard let status = try? System.fstat(fd) else { return false }
         return FileIdentity(status) == identity
     }
@@ -156,6 +156,9 @@ package final class GrowingFile: Sendable {
     package func identify(as identity: FileIdentity) {
         state.withLock { $0.identity = identity }
     }
+
+    /// What it looked like then; nil for what was written a moment ago or is being verified.
+    package var identity: FileIdentity? { state.withLock { $0.identity } }
 
     private func change(_ body: (inout Progress) -> Void) {
         let woken = state.withLock { state -> [Waiter] in

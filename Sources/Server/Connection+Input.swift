@@ -18,6 +18,7 @@ extension Connection {
         let entry: RepeatedRequests.Entry
         let part: HeadPart?
         let body: Body
+        let received: Instant
     }
 
     enum DroppedBody {
@@ -77,15 +78,16 @@ extension Connection {
     }
 
     private func findRepeated(_ bytes: UnsafeRawBufferPointer) -> Repeated? {
+        let received = state.loop.now
         let place = handler.part(of: bytes)
         guard let entry = state.repeated.find(bytes, place, on: listener) else { return nil }
         let part = place.map { HeadPart(bytes[$0]) }
         guard let body = entry.repetition.again(part) else {
             // Of others of its kind it may still hold.
-            if part == nil { state.repeated.forget(entry) }
+            if part == nil || entry.repetition.isOver { state.repeated.forget(entry) }
             return nil
         }
-        return Repeated(entry: entry, part: part, body: body)
+        return Repeated(entry: entry, part: part, body: body, received: received)
     }
 
     private func parse(_ parser: inout RequestParser) throws(RequestError) -> RequestHead? {

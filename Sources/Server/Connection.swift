@@ -213,8 +213,8 @@ final class Connection {
 
     /// Answers as before.
     private func serve(_ repeated: Repeated) -> Served {
-        let received = state.loop.now
         let (entry, part, body) = (repeated.entry, repeated.part, repeated.body)
+        let received = repeated.received
         requests += 1
         let id = state.nextRequestID()
         var writer = self.writer(id, entry.head, keepsAlive: keepsAlive(entry.head))

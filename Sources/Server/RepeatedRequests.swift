@@ -132,6 +132,9 @@ final class RepeatedRequests {
         guard let repetition = response.repetition, !head.hasBody, !head.bytes.isEmpty,
             head.bytes.count <= Self.headBytesMax
         else { return }
+        // Another of its kind, whose answer had to be worked out, tells nothing new.
+        let known = head.bytes.withUnsafeBytes { part == nil ? nil : find($0, part, on: listener) }
+        if let known, !known.repetition.isOver { return }
         let hash = head.bytes.withUnsafeBytes { Self.hash($0, without: part) }
         let sight = Int(truncatingIfNeeded: hash >> 16) & (seen.count - 1)
         guard seen[sight] == hash else {

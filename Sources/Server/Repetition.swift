@@ -11,6 +11,9 @@ package protocol Repetition: AnyObject, Sendable {
     /// block.
     func again(_ part: HeadPart?) -> Body?
 
+    /// Whether it will give nothing any more, whatever the part.
+    var isOver: Bool { get }
+
     /// Called once when `body` was sent as an answer, or has been cut short; `request` has the head
     /// that was remembered, in which `part` is another.
     func finished(

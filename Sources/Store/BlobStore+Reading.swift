@@ -152,8 +152,10 @@ extension BlobStore {
         await forget(digest, size: row.size, .content)
     }
 
-    /// Has an open file that could not be sent looked at again before anybody is given it.
+    /// Has an open file that could not be sent verified again before anybody is given it, also if
+    /// it looks the same: its disk may not give all of it any more (INT-9).
     package func distrust(_ file: GrowingFile, of digest: Digest) {
+        if let identity = file.identity { verified.remove(digest, identity) }
         files.drop(digest, file)
     }
 

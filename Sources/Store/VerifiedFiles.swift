@@ -26,6 +26,12 @@ final class VerifiedFiles: Sendable {
         return prints.withLock { $0.contains(print) }
     }
 
+    /// Forgets that: somebody has reason to doubt it.
+    func remove(_ digest: Digest, _ identity: FileIdentity) {
+        let print = Self.fingerprint(digest, identity)
+        prints.withLock { $0.remove(print) }
+    }
+
     private static func fingerprint(_ digest: Digest, _ identity: FileIdentity) -> UInt64 {
         var hasher = Hasher()
         hasher.combine(digest)

@@ -18,14 +18,17 @@ import Testing
         #expect(activation.names.isEmpty)
     }
 
-    /// Puts descriptors at consecutive numbers, as systemd does, and says where they begin.
+    /// Puts descriptors at consecutive numbers that nobody else in this process has, as systemd
+    /// does, and says where they begin.
     private func place(_ descriptors: [Int32]) throws -> Int32 {
-        let first = fcntl(descriptors[0], F_DUPFD, 700)
-        try #require(first >= 700)
-        for (index, descriptor) in descriptors.enumerated().dropFirst() {
-            try #require(dup2(descriptor, first + Int32(index)) == first + Int32(index))
+        for first in stride(from: Int32(600), to: 1000, by: 8) {
+            let placed = descriptors.indices.map { index in
+                fcntl(descriptors[index], F_DUPFD, first + Int32(index))
+            }
+            if placed == placed.indices.map({ first + Int32($0) }) { return first }
+            for descriptor in placed where descriptor >= 0 { close(descriptor) }
         }
-        return first
+        throw Errno(EMFILE, "no consecutive descriptors are free")
     }
 
     private func variables(count: Int, names: String?) -> ServiceEnvironment {

@@ -46,6 +46,19 @@ struct FingerprintsTests {
         #expect(all <= 1024)
     }
 
+    @Test func whatIsTakenOut_isGone_andNothingElse() {
+        var prints = Fingerprints(countMax: 1024)
+        for number in 0..<UInt64(400) { prints.insert(Self.print(number)) }
+        for number in 0..<UInt64(400) where number % 2 == 0 {
+            prints.remove(Self.print(number))
+            prints.remove(Self.print(number + 1000))
+        }
+        for number in 0..<UInt64(400) {
+            let isIn = prints.contains(Self.print(number))
+            #expect(isIn == (number % 2 == 1))
+        }
+    }
+
     @Test func whatIsThere_isPutInOnce() {
         var prints = Fingerprints(countMax: 1)
         let before = prints.capacity

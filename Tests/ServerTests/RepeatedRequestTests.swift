@@ -48,6 +48,8 @@ import Testing
                 return .bytes(Array(text.utf8))
             }
 
+            var isOver: Bool { !site.holds.load(ordering: .relaxed) }
+
             func finished(
                 _ body: Body, _ part: HeadPart?, _ outcome: ResponseOutcome,
                 request: () -> Request
@@ -187,6 +189,12 @@ import Testing
             client.get("/part/\(String(repeating: "5", count: HeadPart.count))", fields: "A: b\r\n")
             #expect(try #require(client.readAnswer()).text.hasPrefix("/part/5"))
             #expect(site.counts == [5, 10])
+            // What does not hold any more is learned anew for all of its kind.
+            site.holds.store(false, ordering: .relaxed)
+            #expect(try ask("5").text.hasPrefix("/part/5"))
+            site.holds.store(true, ordering: .relaxed)
+            #expect(try ask("6").text.hasPrefix("666"))
+            #expect(try ask("6").field("ETag")?.hasSuffix(" 6\"") == true)
         }
     }
 }

@@ -95,6 +95,20 @@ struct BlobStoreTests {
         }
     }
 
+    @Test func whatIsDistrusted_isVerifiedAgain_thoughItLooksTheSame() async throws {
+        // INT-9
+        let fixture = try StoreFixture()
+        let content = Content(size: 1000, seed: 1)
+        try await fixture.store(content)
+        let file = try #require(await fixture.store.open(content.digest))
+        #expect(fixture.store.ready(content.digest) === file)
+        fixture.store.distrust(file, of: content.digest)
+        #expect(fixture.store.ready(content.digest) == nil)
+        let found = try #require(await fixture.store.find(content.digest))
+        #expect(await found.verification?.run() == true)
+        #expect(fixture.store.ready(content.digest) != nil)
+    }
+
     @Test func whatWasNotVerifiedInThisRun_isNotReady() async throws {
         // INT-9
         let directory = try TemporaryDirectory()
