@@ -7,7 +7,9 @@ extension Connection {
     enum Incoming {
         case head(RequestHead)
         /// One whose answer is known.
-        case repeated(Repeated)
+        ///
+        /// Indirect: a task that waits for a request keeps room for the largest of these.
+        indirect case repeated(Repeated)
         case refused(RequestError)
         /// The client has left or has let the time pass.
         case ended
@@ -46,7 +48,7 @@ extension Connection {
         headSince = isWaiting ? nil : start
         defer { headSince = nil }
         while true {
-            if let repeated = takeRepeated() { return .repeated(repeated) }
+            if let repeated = takeRepeated() { return repeated }
             do throws(RequestError) {
                 if let head = try parse(&parser) { return .head(head) }
             } catch {
@@ -70,11 +72,14 @@ extension Connection {
 
     /// Takes the request out of the input if it is one that was answered before, whose answer still
     /// holds, and nothing else.
-    private func takeRepeated() -> Repeated? {
+    ///
+    /// Never inlined: its variables would become part of what every idle connection keeps.
+    @inline(never)
+    private func takeRepeated() -> Incoming? {
         if input.isEmpty { return nil }
         guard let repeated = input.withBytes({ findRepeated($0) }) else { return nil }
         input.consume(input.count)
-        return repeated
+        return .repeated(repeated)
     }
 
     private func findRepeated(_ bytes: UnsafeRawBufferPointer) -> Repeated? {

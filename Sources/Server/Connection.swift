@@ -127,11 +127,7 @@ final class Connection {
             let fate: Fate
             switch await nextHead() {
             case .head(let head): fate = await apart { await self.serve(head) }
-            case .repeated(let repeated):
-                switch serve(repeated) {
-                case .sent(let sent): fate = sent
-                case .started(let sending): fate = await apart { await self.finish(sending) }
-                }
+            case .repeated(let repeated): fate = await serve(repeated)
             case .refused(let error): fate = await refuse(error)
             case .ended: fate = .close
             }
@@ -212,7 +208,17 @@ final class Connection {
     }
 
     /// Answers as before.
-    private func serve(_ repeated: Repeated) -> Served {
+    ///
+    /// Not part of `run`, which would keep room for all of this while it waits.
+    @inline(never)
+    private func serve(_ repeated: Repeated) async -> Fate {
+        switch start(repeated) {
+        case .sent(let fate): fate
+        case .started(let sending): await apart { await self.finish(sending) }
+        }
+    }
+
+    private func start(_ repeated: Repeated) -> Served {
         let (entry, part, body) = (repeated.entry, repeated.part, repeated.body)
         let received = repeated.received
         requests += 1
