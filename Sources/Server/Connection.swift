@@ -126,7 +126,7 @@ final class Connection {
         while true {
             let fate: Fate
             switch await nextHead() {
-            case .head(let head): fate = await apart { await self.serve(head) }
+            case .head(let head): fate = await serve(head)
             case .repeated(let repeated): fate = await serve(repeated)
             case .refused(let error): fate = await refuse(error)
             case .ended: fate = .close
@@ -145,10 +145,10 @@ final class Connection {
     ///
     /// A task keeps the memory of its deepest calls until it ends, and most connections are idle
     /// most of the time.
-    private func apart(_ work: @escaping () async -> Fate) async -> Fate {
+    private func apart(_ work: @escaping () async -> Void) async {
         // `nonisolated(unsafe)`: one task runs after the other, both on the connection's loop.
         nonisolated(unsafe) let work = work
-        return await Task(executorPreference: state.loop) { await work() }.value
+        await Task(executorPreference: state.loop) { await work() }.value
     }
 
     /// A client that pipelines without end gets no more than its turn.
@@ -168,12 +168,46 @@ final class Connection {
             for: lingerTime, bytesMax: state.limits.lingerBytesMax, dropping: input)
     }
 
+    private enum Served {
+        /// At once, as most are.
+        case sent(Fate)
+        indirect case started(Sending)
+    }
+
+    /// Works an answer out.
+    ///
+    /// Not part of `run`, which would keep room for all of this while it waits.
+    @inline(never)
     private func serve(_ head: RequestHead) async -> Fate {
+        var served = Served.sent(.close)
+        await apart { served = await self.answer(head) }
+        return await finish(served)
+    }
+
+    /// Answers as before; not part of `run` either.
+    @inline(never)
+    private func serve(_ repeated: Repeated) async -> Fate {
+        await finish(start(repeated))
+    }
+
+    /// Sends the rest in a task of its own: however long that takes, what it took to look for the
+    /// answer is not kept.
+    private func finish(_ served: Served) async -> Fate {
+        switch served {
+        case .sent(let fate): return fate
+        case .started(let sending):
+            var fate = Fate.close
+            await apart { fate = await self.finish(sending) }
+            return fate
+        }
+    }
+
+    private func answer(_ head: RequestHead) async -> Served {
         let received = state.loop.now
         requests += 1
         guard isServed(head) else {
-            return await refuse(
-                RequestError(status: 421, reason: "host not served here"), to: head)
+            let error = RequestError(status: 421, reason: "host not served here")
+            return .sent(await refuse(error, to: head))
         }
         var isBodyLeft = false
         var body: RequestBody?
@@ -183,8 +217,8 @@ final class Connection {
             switch await dropBody(of: head) {
             case .dropped: break
             case .left: isBodyLeft = true
-            case .refused(let error): return await refuse(error, to: head)
-            case .ended: return .close
+            case .refused(let error): return .sent(await refuse(error, to: head))
+            case .ended: return .sent(.close)
             }
         }
         let request = self.request(head, received, state.nextRequestID(), body)
@@ -198,24 +232,7 @@ final class Connection {
             isBodyLeft = !(await body.drop(upTo: state.limits.discardedBodyBytesMax))
             body.cancel()
         }
-        return await finish(start(response, to: request, isBodyLeft: isBodyLeft))
-    }
-
-    private enum Served {
-        /// At once, as nearly all are.
-        case sent(Fate)
-        indirect case started(Sending)
-    }
-
-    /// Answers as before.
-    ///
-    /// Not part of `run`, which would keep room for all of this while it waits.
-    @inline(never)
-    private func serve(_ repeated: Repeated) async -> Fate {
-        switch start(repeated) {
-        case .sent(let fate): fate
-        case .started(let sending): await apart { await self.finish(sending) }
-        }
+        return start(response, to: request, isBodyLeft: isBodyLeft)
     }
 
     private func start(_ repeated: Repeated) -> Served {
@@ -225,6 +242,7 @@ final class Connection {
         let id = state.nextRequestID()
         var writer = self.writer(id, entry.head, keepsAlive: keepsAlive(entry.head))
         let rest = writer.start(again: entry, part, body)
+        // Without a closure that would have to be made for each hit.
         if case .nothing = rest {
             let outcome = writer.outcome(since: received)
             entry.repetition.finished(body, part, outcome) { request(entry.head, received, id) }
@@ -270,13 +288,15 @@ final class Connection {
 
     private func start(
         _ response: Response, to request: Request, isBodyLeft: Bool
-    ) -> Sending {
+    ) -> Served {
         let keepsAlive = !isBodyLeft && !response.closes && self.keepsAlive(request.head)
         var writer = self.writer(request.id, request.head, keepsAlive: keepsAlive)
         let rest = writer.start(response)
-        return Sending(
+        let sending = Sending(
             writer: writer, rest: rest, head: request.head, received: request.received,
             isBodyLeft: isBodyLeft, finished: response.finished)
+        if case .nothing = rest { return .sent(end(sending, writer)) }
+        return .started(sending)
     }
 
     private func finish(_ sending: Sending) async -> Fate {
@@ -284,6 +304,10 @@ final class Connection {
         // Slow readers hold no memory for what they may ask next.
         input.releaseIfEmpty()
         await writer.finish(sending.rest)
+        return end(sending, writer)
+    }
+
+    private func end(_ sending: Sending, _ writer: ResponseWriter) -> Fate {
         let outcome = writer.outcome(since: sending.received)
         sending.finished?(outcome)
         return fate(outcome, writer, sending.head, isBodyLeft: sending.isBodyLeft)
