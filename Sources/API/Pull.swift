@@ -108,8 +108,7 @@ struct Pull {
                 answer = Answer(Response(status: 200, fields: fields, body: found.body(nil)))
                 // Conditions may be met by one blob and not by another.
                 let isPlain =
-                    digest.algorithm == .sha256
-                    && !request.head.headers.contains(anyOf: ["Range", "If-None-Match"])
+                    !request.head.headers.contains(anyOf: ["Range", "If-None-Match"])
                 if isPlain { answer.again = found.again.map { .blobs($0) } }
             case .single(let part):
                 fields.append(

@@ -61,17 +61,13 @@ struct NamesCursor: Sendable {
         let row = try connection.statement(.linksAfter)
         row.bind(1, digest)
         row.bind(2, repository)
-        while try row.step() {
-            add(
-                row.digest(2).map {
-                    .link(repository: row.text(0) ?? "", name: row.text(1) ?? "", [$0])
-                })
-            if isFull {
-                place = .links(after: row.bytes(2), repository: row.integer(3))
-                return
+        try add(row, then: .manifests(after: [])) { row in
+            row.digest(2).map {
+                .link(repository: row.text(0) ?? "", name: row.text(1) ?? "", [$0])
             }
+        } at: {
+            .links(after: $0.bytes(2), repository: $0.integer(3))
         }
-        place = .manifests(after: [])
     }
 
     private mutating func addManifests(
@@ -79,14 +75,11 @@ struct NamesCursor: Sendable {
     ) throws(IndexError) {
         let row = try connection.statement(.manifestsAfter)
         row.bind(1, digest)
-        while try row.step() {
-            add(row.digest(0).map { .manifest($0, mediaType: row.text(1) ?? "") })
-            if isFull {
-                place = .manifests(after: row.bytes(0))
-                return
-            }
+        try add(row, then: .tags(after: .min, tag: "")) { row in
+            row.digest(0).map { .manifest($0, mediaType: row.text(1) ?? "") }
+        } at: {
+            .manifests(after: $0.bytes(0))
         }
-        place = .tags(after: .min, tag: "")
     }
 
     private mutating func addTags(
@@ -95,18 +88,29 @@ struct NamesCursor: Sendable {
         let row = try connection.statement(.tagsAfter)
         row.bind(1, repository)
         row.bind(2, tag)
+        try add(row, then: .pins) { row in
+            row.digest(3).map {
+                .tag(
+                    repository: row.text(0) ?? "", name: row.text(1) ?? "",
+                    tag: row.text(2) ?? "", $0, checkedAt: row.integer(4))
+            }
+        } at: {
+            .tags(after: $0.integer(5), tag: $0.text(2) ?? "")
+        }
+    }
+
+    /// Adds rows until the piece is full, and is then at the last of them; else at what is `next`.
+    private mutating func add(
+        _ row: borrowing Statement, then next: Place,
+        _ entry: (borrowing Statement) -> NamesEntry?, at reached: (borrowing Statement) -> Place
+    ) throws(IndexError) {
         while try row.step() {
-            add(
-                row.digest(3).map {
-                    .tag(
-                        repository: row.text(0) ?? "", name: row.text(1) ?? "",
-                        tag: row.text(2) ?? "", $0, checkedAt: row.integer(4))
-                })
+            add(entry(row))
             if isFull {
-                place = .tags(after: row.integer(5), tag: row.text(2) ?? "")
+                place = reached(row)
                 return
             }
         }
-        place = .pins
+        place = next
     }
 }
