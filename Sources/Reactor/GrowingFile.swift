@@ -108,7 +108,7 @@ package final class GrowingFile: Sendable {
     }
 
     /// How long a file that is being read is believed to stay in memory.
-    private static let residentTime = Duration.milliseconds(500)
+    private static let residentTime = Duration.seconds(2)
 
     // MARK: - Writer
 

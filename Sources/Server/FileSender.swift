@@ -74,7 +74,7 @@ struct FileSender {
 
     /// Sends what is known to be sendable, window by window, none of it from a cold page.
     mutating func sendAvailable(_ range: Range<Int64>) async throws(Cut) {
-        let isSliced = range.count > state.sliceBytes && !socket.isEncrypted
+        let isSliced = range.count > state.sliceBytes
         if isSliced { socket.holdShortPackets(true) }
         defer { if isSliced { socket.holdShortPackets(false) } }
         var position = range.lowerBound

@@ -10,8 +10,8 @@ import Synchronization
 final class ServerLoop: @unchecked Sendable {
     /// Below this a smaller slice costs more than it gives back.
     private static let sliceBytesMin = 256 << 10
-    /// What all bodies of a loop send in one turn, three milliseconds if all clients are as fast.
-    private static let turnBytesOfAll = 32 << 20
+    /// What all bodies of a loop send in one turn, five milliseconds if all clients are as fast.
+    private static let turnBytesOfAll = 64 << 20
     /// What may wait in the kernel for all clients of a loop that take it slowly, roughly: without
     /// a bound a thousand of them exhaust what the kernel has for TCP, and nobody is served.
     private static let unsentBytesOfAll = 128 << 20
