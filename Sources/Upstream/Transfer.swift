@@ -16,6 +16,9 @@ final class Transfer {
 
     /// Bytes taken in one turn of the loop before others get theirs.
     static let turnBytesMax = 512 << 10
+    /// Bytes of a body that are taken before it is asked for: whoever waits for the head gets the
+    /// loop then.
+    static let unaskedBytesMax: Int64 = 64 << 10
     /// Bytes of an unwanted body that are read so that its connection can be used again.
     static let discardedBytesMax = 64 << 10
 
@@ -40,9 +43,11 @@ final class Transfer {
     var permittedAddresses = 0
     /// The slot of a `send` goes with this exchange and is free when it ends.
     var slot: SlotQueue.Claim?
+    /// Somebody has asked for the body.
+    private var isAsked = false
     /// Nobody wants the body.
     private(set) var isDiscarded = false
-    /// libcurl was told to stop delivering, since the consumer lags behind or the turn is over.
+    /// libcurl was told to stop delivering: the consumer lags behind, or the turn is over.
     private(set) var isPaused = false
     private var isTurnOver = false
     private var turnBytes = 0
@@ -117,6 +122,7 @@ final class Transfer {
     /// CURLOPT_WRITEFUNCTION: takes all of `bytes`, or none and pauses.
     func bodyBytes(_ bytes: UnsafeRawBufferPointer) -> Int {
         if isDiscarded { return discard(bytes) }
+        if !isAsked, received + Int64(bytes.count) > Self.unaskedBytesMax { return pause() }
         if turnBytes >= Self.turnBytesMax {
             isTurnOver = true
             return pause()
@@ -200,7 +206,8 @@ final class Transfer {
     ///
     /// Not from inside libcurl.
     private func resumeIfPossible() {
-        guard isPaused, !isTurnOver, outcome == nil, isDiscarded || buffer.hasRoom else { return }
+        guard isPaused, !isTurnOver, outcome == nil, isDiscarded || isAsked && buffer.hasRoom
+        else { return }
         isPaused = false
         stall?.restart(received: received)
         // Delivers what libcurl holds back before it returns.
@@ -224,6 +231,7 @@ final class Transfer {
 
     /// Takes a chunk for the consumer; nil when there is none now.
     func takeChunk() -> Chunk? {
+        isAsked = true
         let chunk = buffer.take()
         resumeIfPossible()
         return chunk
