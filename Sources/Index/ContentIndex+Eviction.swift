@@ -117,7 +117,7 @@ private struct Eviction {
         guard claim(stored) else { return }
         for digest in stored {
             guard let state = try connection.blobState(digest) else { continue }
-            try remove(digest, disk: state.disk)
+            try remove(digest, state)
             freed += state.disk
             let evicted = EvictedObject(digest: digest, disk: state.disk, lastUsed: used)
             removed.append(RemovedObject(evicted: evicted, state: state))
@@ -171,12 +171,14 @@ private struct Eviction {
         return true
     }
 
-    private func remove(_ digest: Digest, disk: Int64) throws(IndexError) {
-        try connection.run(.deleteChildren, digest)
-        try connection.run(.deleteManifest, digest)
+    private func remove(_ digest: Digest, _ state: StoredObject) throws(IndexError) {
+        if state.isManifest {
+            try connection.run(.deleteChildren, digest)
+            try connection.run(.deleteManifest, digest)
+        }
         try connection.run(.deleteTagsTo, digest)
         try connection.run(.deleteLinks, digest)
         try connection.run(.deleteBlob, digest)
-        try connection.insertPending(digest, disk: disk, doomed: true)
+        try connection.insertPending(digest, disk: state.disk, doomed: true)
     }
 }

@@ -110,7 +110,7 @@ package struct EvictionRequest: Sendable {
     /// Images that hold one of these stay, come what may.
     package var kept: [Digest]
 
-    package init(bytes: Int64, objectsMax: Int = 128, kept: [Digest] = []) {
+    package init(bytes: Int64, objectsMax: Int = 256, kept: [Digest] = []) {
         self.bytes = bytes
         self.objectsMax = objectsMax
         self.kept = kept

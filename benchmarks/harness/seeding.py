@@ -6,13 +6,14 @@ import sqlite3
 import time
 
 BLOCK = 4096
+PULLED_PER_SECOND = 10
 
 
 class Seeding:
     """Links files into the store and adds their rows to its index, all in one transaction.
 
-    They belong to the one image that is there already, and were used a day ago, in an order that
-    has nothing to do with their digests, as pulls leave them.
+    They belong to the one image that is there already, and were pulled a day ago and before, one
+    after the other in an order that has nothing to do with their digests.
     """
 
     def __init__(self, store):
@@ -43,8 +44,7 @@ class Seeding:
         index.execute("PRAGMA synchronous = OFF")
         index.execute("PRAGMA cache_size = -200000")
         image = index.execute("SELECT id FROM repository").fetchone()[0]
-        now = int(time.time())
-        used = (now - 86_400) * 1_000_000
+        pulled = int(time.time()) - 86_400 - len(self.blobs) // PULLED_PER_SECOND
         # Rows that come in the order of their keys are added in seconds.
         self.blobs.sort()
         order = list(range(len(self.blobs)))
@@ -53,7 +53,9 @@ class Seeding:
             index.executemany(
                 "INSERT INTO blob(digest, size, disk, last_used, root, verified_at)"
                 " VALUES(?, ?, ?, ?, 1, ?)",
-                ((hash, size, -(-size // BLOCK) * BLOCK, used + number, now)
+                ((hash, size, -(-size // BLOCK) * BLOCK,
+                  pulled * 1_000_000 + number * 1_000_000 // PULLED_PER_SECOND,
+                  pulled + number // PULLED_PER_SECOND)
                  for number, (hash, size) in zip(order, self.blobs)))
             index.executemany(
                 "INSERT INTO link(digest, repository) VALUES(?, ?)",
