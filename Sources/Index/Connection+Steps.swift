@@ -72,11 +72,22 @@ extension Connection {
     }
 
     func use(_ mark: UseMark) throws(IndexError) {
+        // Most marks are of whole images; nothing is above a root.
+        if try useRoot(mark) { return }
         guard let root = try freshestRoot(above: mark.digest) else { return }
         let row = try statement(.use)
         row.bind(1, root)
         row.bind(2, mark.stamp)
         try row.run()
+    }
+
+    private func useRoot(_ mark: UseMark) throws(IndexError) -> Bool {
+        let before = totalChanges
+        let row = try statement(.useRoot)
+        row.bind(1, mark.digest)
+        row.bind(2, mark.stamp)
+        try row.run()
+        return totalChanges > before
     }
 
     func lastUse(ofImageWith digest: Digest) throws(IndexError) -> Int64 {

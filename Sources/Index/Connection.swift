@@ -8,7 +8,6 @@ final class Connection {
     private let handle: OpaquePointer
     private var statements: [OpaquePointer?]
     private var hasChangedShown = false
-    private let log = LogLength()
 
     /// How long a statement waits for another connection's lock.
     private static let busyMilliseconds: Int32 = 250
@@ -104,33 +103,15 @@ final class Connection {
         }
     }
 
-    /// Keeps `logBytes` up to date from the next commit on.
-    ///
-    /// After `PRAGMA wal_autocheckpoint`, which has its own use for the hook.
-    func watchLog() {
-        sqlite3_wal_hook(
-            handle,
-            { log, _, _, pages in
-                guard let log else { return SQLITE_OK }
-                Unmanaged<LogLength>.fromOpaque(log).takeUnretainedValue().pages = pages
-                return SQLITE_OK
-            }, Unmanaged.passUnretained(log).toOpaque())
-    }
-
-    /// How much of the write-ahead log is in use; its file may be longer.
-    var logBytes: Int64 { Int64(log.pages) * (Schema.pageBytes + LogLength.frameHeaderBytes) }
-
-    /// Moves the whole write-ahead log into the database, so that it begins again at the front of
-    /// its file, or of an empty one.
+    /// Moves the whole write-ahead log into the database and truncates it.
     ///
     /// A checkpoint that meets a reader is left for the next time.
-    func checkpoint(truncating: Bool = true) throws(IndexError) {
+    func checkpoint() throws(IndexError) {
         sqlite3_busy_timeout(handle, Self.checkpointMilliseconds)
         defer { sqlite3_busy_timeout(handle, Self.busyMilliseconds) }
-        let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART
-        let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, nil, nil)
+        let code = sqlite3_wal_checkpoint_v2(
+            handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK || code & 0xff == SQLITE_BUSY else { throw error(code) }
-        if code == SQLITE_OK { log.pages = 0 }
     }
 
     /// Looks at every page; throws `.corrupt` unless all of them are sound.
@@ -171,12 +152,4 @@ final class Connection {
         default: return .sqlite(code: code, message: message)
         }
     }
-}
-
-/// Pages in the write-ahead log, as SQLite tells after each commit.
-private final class LogLength {
-    /// Before each page (SQLite's file format, 4.1).
-    static let frameHeaderBytes: Int64 = 24
-
-    var pages: Int32 = 0
 }

@@ -74,7 +74,6 @@ package final class ContentIndex: Sendable {
         try files.create()
         let writer = try Connection(path: files.path, readOnly: false)
         try writer.execute(Self.settings + "PRAGMA cache_size = -8192;")
-        writer.watchLog()
         if isSuspect {
             try writer.check()
             files.clearSuspicion()

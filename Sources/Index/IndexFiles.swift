@@ -42,11 +42,8 @@ package struct IndexFiles: Sendable {
     var logBytes: Int64 { Self.disk(path + "-wal") }
 
     /// Moves the write-ahead log into the database if it is long.
-    ///
-    /// Its file stays, unless it is much longer: writing over it costs less than a new one.
     func keepLogShort(_ writer: Connection) throws(IndexError) {
-        guard writer.logBytes > logLimit else { return }
-        try writer.checkpoint(truncating: logBytes > 2 * logLimit)
+        if logBytes > logLimit { try writer.checkpoint() }
     }
 
     func footprint(pages: Int64) -> Int64 {

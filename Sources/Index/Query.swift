@@ -5,7 +5,7 @@ enum Query: Int, CaseIterable {
     case shard, pending, totals, manifestCount, newestUse, newestRoot, links
     case leastVerified, pins, pinnedDigests, pinnedDisk
     // Blobs
-    case insertBlob, deleteBlob, attachChild, makeRoot, use
+    case insertBlob, deleteBlob, attachChild, makeRoot, use, useRoot
     case rootsAbove, freshestRootAbove, blobState, oldestRoots, imageDisk
     // Manifests
     case insertManifest, deleteManifest, insertChild, deleteChildren, storedChildren, parents
@@ -46,7 +46,7 @@ enum Query: Int, CaseIterable {
             .children, .located, .shard, .pending, .totals, .manifestCount, .newestUse,
             .newestRoot, .links, .leastVerified, .pins, .pinnedDigests, .pinnedDisk:
             readSQL
-        case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .rootsAbove,
+        case .insertBlob, .deleteBlob, .attachChild, .makeRoot, .use, .useRoot, .rootsAbove,
             .freshestRootAbove, .blobState, .oldestRoots, .imageDisk:
             blobSQL
         default: nameSQL
@@ -162,6 +162,8 @@ enum Query: Int, CaseIterable {
             AND root = 0 AND NOT EXISTS(SELECT 1 FROM child WHERE child = ?1)
             """
         case .use: "UPDATE blob SET last_used = ?2 WHERE digest = ?1 AND last_used < ?2"
+        case .useRoot:
+            "UPDATE blob SET last_used = ?2 WHERE digest = ?1 AND last_used < ?2 AND root = 1"
         case .rootsAbove:
             Self.ancestors + """
                 SELECT b.digest FROM up JOIN blob b ON b.digest = up.d WHERE b.root = 1
