@@ -24,6 +24,9 @@ struct Runtime: Sendable {
     /// Open, but not accepting yet.
     let listeners: [BoundListener]
 
+    /// What they do takes a moment each; a second one, in case a file system does not.
+    private static let fileThreads = 2
+
     /// The loop that fetches and the daemon itself live on.
     var home: EventLoop { loops[0] }
 
@@ -43,6 +46,9 @@ struct Runtime: Sendable {
             try WorkerPool(
                 threads: threads.workers, name: "worker", niceness: WorkerPool.giveWay)
         }
+        let fileThreads = try Self.os { () throws(Errno) in
+            try WorkerPool(threads: Self.fileThreads, name: "file")
+        }
         let lag = metrics.loopLag
         loops = try Self.os { () throws(Errno) in
             var loops: [EventLoop] = []
@@ -53,7 +59,8 @@ struct Runtime: Sendable {
             return loops
         }
         store = try StoreBuilder.open(
-            configuration.cache, workers: workers, loop: loops[0], logger: logger,
+            configuration.cache, workers: workers, fileThreads: fileThreads, loop: loops[0],
+            logger: logger,
             metrics: metrics)
         server = Server(
             loops: loops, workers: workers, limits: ServerLimits(configuration.limits),

@@ -21,8 +21,8 @@ enum StoreBuilder {
 
     /// Opens both; a store in use elsewhere is worth trying again later (DUR-8).
     static func open(
-        _ cache: CacheConfiguration, workers: WorkerPool, loop: EventLoop, logger: Logger,
-        metrics: DaemonMetrics
+        _ cache: CacheConfiguration, workers: WorkerPool, fileThreads: WorkerPool, loop: EventLoop,
+        logger: Logger, metrics: DaemonMetrics
     ) throws(DaemonError) -> BlobStore {
         do throws(StoreError) {
             let indexThread: WorkerPool
@@ -33,7 +33,7 @@ enum StoreBuilder {
             }
             return try BlobStore.open(
                 root: cache.path, limits: limits(cache), workers: workers,
-                indexThread: indexThread, clock: .system, loop: loop
+                fileThreads: fileThreads, indexThread: indexThread, clock: .system, loop: loop
             ) { event in
                 report(event, logger, metrics)
             }

@@ -100,7 +100,7 @@ extension BlobStore {
     func recognise(_ digest: Digest, _ size: Int64) async {
         let type = await names().mediaType(of: digest)
         guard size > 0, size <= Int64(Manifest.bytesMax) else { return }
-        let record = try? await run { layout throws(Errno) -> ManifestRecord? in
+        let record = try? await runLong { layout throws(Errno) -> ManifestRecord? in
             let bytes = try layout.read(digest, count: Int(size))
             guard let manifest = try? Manifest.parse(bytes, contentType: type) else { return nil }
             return ManifestRecord(digest: digest, size: size, manifest)

@@ -45,7 +45,7 @@ extension BlobStore {
     private func reconcile(_ algorithm: Digest.Algorithm, _ first: UInt8) async {
         let shard = StoreLayout.shard(algorithm, first)
         let index = self.index
-        let differences = try? await run { layout throws(Errno) in
+        let differences = try? await runLong { layout throws(Errno) in
             // Names first: what is published after that is in the index, or its writer at work.
             let names = try layout.names(inShard: shard)
             let known = (try? index.digests(startingWith: first)) ?? []
@@ -95,7 +95,7 @@ extension BlobStore {
         guard let scan = try await run({ layout throws(Errno) in try Scan(digest, layout) })
         else { return nil }
         ledger.noteStray(digest, disk: scan.stray.disk)
-        while try await run({ _ throws(Errno) in try scan.advance(Self.sliceBytes) }) {}
+        while try await runLong({ _ throws(Errno) in try scan.advance(Self.sliceBytes) }) {}
         return scan.isWhole ? scan.stray : nil
     }
 

@@ -43,7 +43,7 @@ extension BlobStore {
         }
         let damage: Damage?
         do throws(StoreError) {
-            while let count = try await run({ _ throws(Errno) in
+            while let count = try await runLong({ _ throws(Errno) in
                 try scan.advance(Self.scrubSlice)
             }) {
                 await pace(count)

@@ -104,7 +104,7 @@ extension BlobStore {
         _ file: GrowingFile, _ algorithm: Digest.Algorithm
     ) async throws(StoreError) -> HashState {
         let scan = FileScan(file, algorithm)
-        while try await run({ _ throws(Errno) in try scan.advance() }) {}
+        while try await runLong({ _ throws(Errno) in try scan.advance() }) {}
         return scan.state
     }
 

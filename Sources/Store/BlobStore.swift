@@ -22,6 +22,7 @@ package final class BlobStore: Sendable {
 
     let layout: StoreLayout
     let workers: WorkerPool
+    private let fileThreads: WorkerPool
     let clock: LoopClock
     /// Where the store waits, if it ever has to.
     let loop: EventLoop?
@@ -67,30 +68,33 @@ package final class BlobStore: Sendable {
     /// Blocks, for the start only, in bounded time (DUR-5); `reconcile()` does the rest in the
     /// background.
     ///
-    /// `workers` run what blocks, `indexThread` (a pool of one) is SQLite's writer. On `loop` it
-    /// waits until freed space may be given out; without one it does not wait. `report` may be
-    /// called on any thread. Throws `.locked` if another instance has the store (DUR-8).
+    /// `workers` hash and wait for the disk, `fileThreads` (or else they) do what takes a moment,
+    /// `indexThread` (a pool of one) is SQLite's writer. On `loop` it waits until freed space may
+    /// be given out; without one it does not wait. `report` may be called on any thread. Throws
+    /// `.locked` if another instance has the store (DUR-8).
     package static func open(
-        root: String, limits: StoreLimits, workers: WorkerPool, indexThread: WorkerPool,
-        clock: LoopClock, loop: EventLoop? = nil,
+        root: String, limits: StoreLimits, workers: WorkerPool, fileThreads: WorkerPool? = nil,
+        indexThread: WorkerPool, clock: LoopClock, loop: EventLoop? = nil,
         report: @escaping @Sendable (StoreEvent) -> Void = { _ in }
     ) throws(StoreError) -> BlobStore {
         let layout = try StoreLayout(path: root)
         let start = try StoreStart(layout, limits, indexThread, clock)
-        let store = BlobStore(layout, start, limits, workers, clock, loop, report)
+        let store = BlobStore(
+            layout, start, limits, workers, fileThreads ?? workers, clock, loop, report)
         try store.takeStock(start)
         return store
     }
 
     private init(
         _ layout: StoreLayout, _ start: StoreStart, _ limits: StoreLimits,
-        _ workers: WorkerPool, _ clock: LoopClock, _ loop: EventLoop?,
+        _ workers: WorkerPool, _ fileThreads: WorkerPool, _ clock: LoopClock, _ loop: EventLoop?,
         _ report: @escaping @Sendable (StoreEvent) -> Void
     ) {
         let index = start.index
         self.index = index
         self.layout = layout
         self.workers = workers
+        self.fileThreads = fileThreads
         self.clock = clock
         self.loop = loop
         tell = report
@@ -142,13 +146,29 @@ package final class BlobStore: Sendable {
         try await run { layout throws(Errno) in try layout.probe() }
     }
 
-    /// Runs file system work on a worker.
+    /// Runs calls of the file system that take a moment.
+    ///
+    /// Whoever waits for them does not wait behind hashing, nor for a turn of the threads that give
+    /// way to loops.
     func run<T: Sendable>(
         _ body: @escaping @Sendable (StoreLayout) throws(Errno) -> T
     ) async throws(StoreError) -> T {
+        try await run(on: fileThreads, body)
+    }
+
+    /// The same for what reads, hashes or waits for the disk.
+    func runLong<T: Sendable>(
+        _ body: @escaping @Sendable (StoreLayout) throws(Errno) -> T
+    ) async throws(StoreError) -> T {
+        try await run(on: workers, body)
+    }
+
+    private func run<T: Sendable>(
+        on threads: WorkerPool, _ body: @escaping @Sendable (StoreLayout) throws(Errno) -> T
+    ) async throws(StoreError) -> T {
         let layout = self.layout
         do throws(Errno) {
-            return try await workers.run { () throws(Errno) -> T in try body(layout) }
+            return try await threads.run { () throws(Errno) -> T in try body(layout) }
         } catch {
             throw StoreError(error)
         }

@@ -33,7 +33,7 @@ extension BlobWriter {
     /// Makes the file lasting, under its own name unless there is one already.
     func commit(_ size: Int64) async throws(StoreError) {
         let (digest, file) = (digest, file)
-        let disk = try await store.run { _ throws(Errno) in
+        let disk = try await store.runLong { _ throws(Errno) in
             try System.fdatasync(file.fd)
             return Int64(try System.fstat(file.fd).st_blocks) * 512
         }
@@ -57,7 +57,7 @@ extension BlobWriter {
         // What is there is not believed (INT-9): if it is damaged, this takes its place.
         if row != nil { _ = await store.open(digest) }
         file.publish()
-        return try await store.run { layout throws(Errno) in
+        return try await store.runLong { layout throws(Errno) in
             if let moved = try layout.publish(name, known: row?.size) { return moved }
             try layout.unlinkGrowing(name)
             return nil

@@ -103,7 +103,7 @@ package final class Verification: Sendable {
 
     /// Hashes a slice and lets readers have it; false at the end.
     private func advance() async throws(StoreError) -> Bool {
-        let (offset, isOver) = try await store.run { [self] _ throws(Errno) in
+        let (offset, isOver) = try await store.runLong { [self] _ throws(Errno) in
             try state.withLock { state throws(Errno) in
                 let isOver = try state.hash.update(
                     from: file.fd, at: &state.offset, count: Self.sliceBytes)
