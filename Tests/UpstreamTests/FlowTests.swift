@@ -43,6 +43,23 @@ import Testing
             })
     }
 
+    @Test func chunksEndWhereTheyWouldIfNoneWereTakenEarly() {
+        var buffer = BodyBuffer()
+        let piece = [UInt8](repeating: 7, count: 16 << 10)
+        var offset = 0
+        for round in 1...40 {
+            for _ in 0..<(round % 7 + 1) {
+                let isTaken = piece.withUnsafeBytes { buffer.append($0, expected: nil) }
+                #expect(isTaken)
+            }
+            while let chunk = buffer.take() {
+                #expect(offset % Chunk.standardCapacity + chunk.count <= Chunk.standardCapacity)
+                offset += chunk.count
+            }
+        }
+        #expect(offset > 2 << 20)
+    }
+
     @Test func aConsumerThatDoesNotAskPausesTheTransfer() async throws {  // RES-8
         try await withServer(
             { _ in Self.large(16) },
