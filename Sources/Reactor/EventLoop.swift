@@ -25,6 +25,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private let actors = ActorExecutor()
     private let poller: Poller?
+    private var busyPolling = BusyPolling()
     private var timers = TimerQueue()
     private var ready: [LoopJob] = []
     private var readyHead = 0
@@ -181,14 +182,39 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
 
     private func turn() {
-        poller?.poll(timeout: pollTimeout())
+        awaitEvents()
         let started = now
+        poller?.dispatch()
         wakeUpPending.store(false, ordering: .releasing)
         takeInbox()
         fireTimers()
         resumeYielded()
         runJobs(max: Self.jobsPerTurnMax)
         if let turnTook { turnTook(now - started) }
+    }
+
+    /// Waits until something has to be done, if there is nothing.
+    private func awaitEvents() {
+        guard let poller else { return }
+        let timeout = pollTimeout()
+        if timeout == 0 {
+            _ = poller.wait(timeout: 0)
+            return
+        }
+        let began = now
+        if !(busyPolling.isWorthIt && find(until: began + BusyPolling.timeMax, poller)) {
+            _ = poller.wait(timeout: timeout)
+        }
+        busyPolling.waited(now - began)
+    }
+
+    /// Looks for events without sleeping; whether there were any.
+    private func find(until end: Instant, _ poller: Poller) -> Bool {
+        repeat {
+            if poller.wait(timeout: 0) { return true }
+        } while now < end
+        busyPolling.foundNothing()
+        return false
     }
 
     /// Milliseconds until something has to be done; rounded up, so that no timer spins.
@@ -203,6 +229,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     private func takeInbox() {
         inbox.withLock {
             if $0.isEmpty { return }
+            busyPolling.heardOfOthers()
             ready.append(contentsOf: $0)
             $0.removeAll(keepingCapacity: true)
         }
@@ -271,7 +298,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         defer { thread.store(0, ordering: .relaxed) }
         var turns = 0
         while turns < turnsMax {
-            poller?.poll(timeout: 0)
+            if poller?.wait(timeout: 0) == true { poller?.dispatch() }
             takeInbox()
             fireTimers()
             resumeYielded()

@@ -43,6 +43,8 @@ final class Poller {
     private var slots: [Slot] = []
     private var free: [Int] = []
     private let events: UnsafeMutablePointer<epoll_event>
+    /// Events found and not dispatched.
+    private var count = 0
     private static let wakeUpData = UInt64.max
 
     init() throws(Errno) {
@@ -118,15 +120,21 @@ final class Poller {
         free.append(index)
     }
 
-    /// Waits at most `timeout` milliseconds (-1: for ever) and calls the handlers of what happened.
-    func poll(timeout: Int32) {
-        let count = epoll_wait(epoll.raw, events, Int32(Self.batchMax), timeout)
-        guard count > 0 else { return }
+    /// Waits at most `timeout` milliseconds (-1: for ever); whether there is something to dispatch.
+    func wait(timeout: Int32) -> Bool {
+        let found = epoll_wait(epoll.raw, events, Int32(Self.batchMax), timeout)
+        count = max(0, Int(found))
+        return count > 0
+    }
+
+    /// Calls the handlers of what the last wait has found.
+    func dispatch() {
         var position = 0
-        while position < Int(count) {
+        while position < count {
             dispatch(events[position])
             position += 1
         }
+        count = 0
     }
 
     private func dispatch(_ event: epoll_event) {
