@@ -10,7 +10,7 @@ package final class Chunk: @unchecked Sendable {
     package private(set) var count = 0
 
     package init(capacity: Int = Chunk.standardCapacity) {
-        memory = .allocate(byteCount: max(capacity, 1), alignment: 64)
+        memory = ChunkMemory.take(max(capacity, 1))
     }
 
     /// A chunk that holds exactly `bytes`.
@@ -20,7 +20,7 @@ package final class Chunk: @unchecked Sendable {
     }
 
     deinit {
-        memory.deallocate()
+        ChunkMemory.giveBack(memory)
     }
 
     package var capacity: Int { memory.count }
