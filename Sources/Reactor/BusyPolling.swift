@@ -20,7 +20,7 @@ struct BusyPolling {
     /// Whether the next wait should begin without sleep.
     var isWorthIt: Bool { shortWaitsMissing == 0 }
 
-    /// An event came after `time`.
+    /// Somebody sent something after `time`.
     mutating func waited(_ time: Duration) {
         if time > Self.shortWaitMax {
             shortWaitsMissing = max(shortWaitsMissing, Self.shortWaitsMin)
@@ -35,6 +35,11 @@ struct BusyPolling {
     mutating func foundNothing() {
         shortWaitsMissing = shortWaitsAfterFailure
         shortWaitsAfterFailure = min(2 * shortWaitsAfterFailure, Self.shortWaitsMax)
+    }
+
+    /// Somebody takes a body, at their own pace.
+    mutating func sawNoInput() {
+        shortWaitsMissing = Self.shortWaitsMax
     }
 
     /// Another thread has handed something over: there are several at work, maybe on one core.

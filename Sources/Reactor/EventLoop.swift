@@ -205,7 +205,11 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         if !(busyPolling.isWorthIt && find(until: began + BusyPolling.timeMax, poller)) {
             _ = poller.wait(timeout: timeout)
         }
-        busyPolling.waited(now - began)
+        if poller.hasInput {
+            busyPolling.waited(now - began)
+        } else {
+            busyPolling.sawNoInput()
+        }
     }
 
     /// Looks for events without sleeping; whether there were any.

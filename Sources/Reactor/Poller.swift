@@ -127,6 +127,11 @@ final class Poller {
         return count > 0
     }
 
+    /// Whether somebody has sent something, of what the last wait has found.
+    var hasInput: Bool {
+        (0..<count).contains { events[$0].events & EPOLLIN.rawValue != 0 }
+    }
+
     /// Calls the handlers of what the last wait has found.
     func dispatch() {
         var position = 0

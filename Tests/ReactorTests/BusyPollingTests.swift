@@ -41,10 +41,12 @@ import Testing
         #expect(Self.waits(&polling) == 8)
     }
 
-    @Test func whileOtherThreadsWorkALoopSleeps() {
+    @Test func whileOtherThreadsWorkOrABodyIsTakenALoopSleeps() {
         var polling = BusyPolling()
         #expect(Self.waits(&polling) > 0)
         polling.heardOfOthers()
+        #expect(Self.waits(&polling) == BusyPolling.shortWaitsMax)
+        polling.sawNoInput()
         #expect(Self.waits(&polling) == BusyPolling.shortWaitsMax)
     }
 }
