@@ -57,7 +57,8 @@ package final class GrowingFile: Sendable {
     }
 
     private let descriptor: FileDescriptor
-    private let residentUntil = Atomic<Int64>(.min)
+    /// What of the file is in memory.
+    package let residency = Residency()
     private let state: Mutex<State>
     private static let tokens = Atomic<UInt64>(1)
 
@@ -96,19 +97,6 @@ package final class GrowingFile: Sendable {
         guard let status = try? System.fstat(fd) else { return false }
         return FileIdentity(status) == identity
     }
-
-    /// Whether all of the file was found in memory a moment ago (`noteResident`).
-    package func isResident(at now: Instant) -> Bool {
-        now.nanoseconds < residentUntil.load(ordering: .relaxed)
-    }
-
-    /// Says that all of the file is in memory: that need not be found out for each of many readers.
-    package func noteResident(at now: Instant) {
-        residentUntil.store((now + Self.residentTime).nanoseconds, ordering: .relaxed)
-    }
-
-    /// How long a file that is being read is believed to stay in memory.
-    private static let residentTime = Duration.seconds(2)
 
     // MARK: - Writer
 

@@ -12,8 +12,6 @@ struct FileSender {
     private(set) var position: Int64 = 0
     /// Up to here the file was found or brought into memory.
     private var residentEnd: Int64 = 0
-    /// Up to here, from the file's beginning, all of it was found in memory.
-    private var foundEnd: Int64 = 0
 
     init(_ file: GrowingFile, to socket: ClientSocket, in state: ServerLoop) {
         self.file = file
@@ -90,17 +88,17 @@ struct FileSender {
     /// §5).
     private mutating func makeResident(_ position: Int64, upTo limit: Int64) async {
         guard position >= residentEnd else { return }
-        let end = min(limit, position + state.limits.residencyWindowBytes)
-        let now = state.loop.now
-        if let workers = state.workers, !file.isResident(at: now) {
-            if !System.isResident(file.fd, position, end) {
-                await workers.run { [file] in System.warm(file.fd, position, end) }
-            } else if position == foundEnd {
-                foundEnd = end
-                if file.progress.total == end { file.noteResident(at: now) }
-            }
-        }
+        let end = min(limit, Residency.windowEnd(of: position))
         residentEnd = end
+        let now = state.loop.now
+        guard let workers = state.workers, !file.residency.isWhole(at: now),
+            !file.residency.hasWindow(of: position, at: now)
+        else { return }
+        if System.isResident(file.fd, position, end) {
+            file.residency.note(position..<end, of: file.progress.total, at: now)
+        } else {
+            await workers.run { [file] in System.warm(file.fd, position, end) }
+        }
     }
 }
 

@@ -83,10 +83,10 @@ extension ResponseWriter {
     /// a while if it is the whole file.
     private func isResident(_ file: GrowingFile, _ range: Range<Int64>) -> Bool {
         let now = state.loop.now
-        if file.isResident(at: now) { return true }
+        if file.residency.isWhole(at: now) { return true }
         guard System.isResident(file.fd, range.lowerBound, range.upperBound) else { return false }
         if range.lowerBound == 0, range.upperBound == file.progress.total {
-            file.noteResident(at: now)
+            file.residency.noteWhole(at: now)
         }
         return true
     }

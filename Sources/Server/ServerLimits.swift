@@ -34,8 +34,6 @@ package struct ServerLimits: Sendable {
     package var lingerBytesMax = 8 << 20
     /// What one connection sends before the others get their turn (prototypes.md §5).
     package var turnBytesMax = 2 << 20
-    /// How far ahead of sendfile a file is made resident.
-    package var residencyWindowBytes: Int64 = 8 << 20
 
     package init() {}
 }

@@ -61,6 +61,11 @@ access = "off"
         scheme = "https" if self.tls else "http"
         return f"{scheme}://127.0.0.1:{self.port}/v2/bench/{self.run.image}"
 
+    def stored(self, blob):
+        """The file of a blob that was pulled."""
+        algorithm, hash = blob.split(":")
+        return os.path.join(self.store, "blobs", algorithm, hash[:2], hash)
+
     def used(self):
         """Bytes that count against the limit: blobs, and what it takes to know them."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as answer:
