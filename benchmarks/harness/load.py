@@ -162,14 +162,14 @@ def check(url, digest, extra=()):
     return seconds
 
 
-class Downloading:
-    """Downloads beside others for as long as the `with` lasts: again and again.
+class Repeating:
+    """Runs a command beside others for as long as the `with` lasts: again and again.
 
-    Its client gives way to others on its core: what is measured is how the server is shared.
+    It gives way to others on its core, the clients': what is measured is how the server is shared.
     """
 
-    def __init__(self, url, between=lambda: None):
-        self.url = url
+    def __init__(self, command, between=lambda: None):
+        self.command = ["nice", "-n", "19"] + pinned(command)
         self.between = between
         self.process = None
         self.ending = False
@@ -182,8 +182,7 @@ class Downloading:
     def _run(self):
         while not self.ending:
             self.between()
-            self.process = subprocess.Popen(
-                ["nice", "-n", "19"] + pinned(["curl", "-sf", "-o", "/dev/null", self.url]))
+            self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL)
             self.process.wait()
 
     def __exit__(self, *_):
@@ -192,6 +191,16 @@ class Downloading:
             if self.process:
                 self.process.kill()
             self.thread.join(0.05)
+
+
+def downloading(url, between=lambda: None):
+    """Downloads `url` again and again, with `between` called before each."""
+    return Repeating(["curl", "-sf", "-o", "/dev/null", url], between)
+
+
+def reading(path, between=lambda: None):
+    """Reads a file again and again, in no server, with `between` called before each."""
+    return Repeating(["dd", "bs=1M", "of=/dev/null", f"if={path}"], between)
 
 
 class WarmClient:

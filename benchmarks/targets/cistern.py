@@ -1,5 +1,7 @@
 """Cistern as built from this tree, or $CISTERN."""
 
+import datetime
+import json
 import os
 import urllib.request
 
@@ -14,6 +16,7 @@ class Target(Process):
     loops = 1
     max_size = "40GiB"
     tls = None
+    log_level = "warn"
 
     def __init__(self, run, name=None):
         super().__init__(run, name)
@@ -50,7 +53,8 @@ idle_timeout = "10m"
 [threads]
 loops = {self.loops}
 [log]
-level = "warn"
+level = "{self.log_level}"
+format = "json"
 access = "off"
 """)
         root = ["--allow-root"] if os.geteuid() == 0 else []
@@ -73,3 +77,11 @@ access = "off"
                 if line.startswith("cistern_store_size_bytes "):
                     return int(float(line.split()[1]))
         raise RuntimeError("no cistern_store_size_bytes")
+
+    def evictions(self):
+        """When blobs were evicted, by `time.time()`, and how many; with `log_level` "info"."""
+        with open(os.path.join(self.work, "log")) as log:
+            events = [json.loads(line) for line in log if '"evicted"' in line]
+        return [
+            (datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp(),
+             event["objects"]) for event in events]

@@ -15,35 +15,44 @@ def p99(target, runs=3):
     return min(load.wrk(url, 4, 1)["p99"] for _ in range(runs))
 
 
-def p99_beside(target, url, between=lambda: None):
-    """The same while `url` is downloaded, again and again, with `between` called before each."""
-    with load.Downloading(url, between):
+def p99_beside(target, other):
+    """The same while something else goes on."""
+    with other:
         return p99(target)
 
 
 def beside_a_fetch(run):
+    """Also Cistern's hits while another program reads the file from disk: then it is not Cistern
+    that they wait for, but the disk's interrupts and whoever shares the core with their client."""
     idle, busy, cold = {}, {}, {}
     large = run.large[GIB]
+    elsewhere = "read by dd"
     for _ in range(run.long_rounds):
         for target in [run.targets[name] for name in ("cistern", "nginx proxy_cache")]:
             target.restart(forgetting=True)
             load.download(target.manifest("latest"))
             load.download(target.blob(large))
             idle.setdefault(target.name, []).append(p99(target))
+            forget = target.drop_page_cache
             cold.setdefault(target.name, []).append(
-                p99_beside(target, target.blob(large), target.drop_page_cache))
+                p99_beside(target, load.downloading(target.blob(large), forget)))
+            if target.name == "cistern":
+                cold.setdefault(elsewhere, []).append(
+                    p99_beside(target, load.reading(target.stored(large), forget)))
             blob = run.site.sparse_blob(4 * GIB)
             # The upstream shares the client's core, and filling the pages of a hole takes it for
             # tens of milliseconds at a time.
             run.site.read(blob)
-            busy.setdefault(target.name, []).append(p99_beside(target, target.blob(blob)))
+            busy.setdefault(target.name, []).append(
+                p99_beside(target, load.downloading(target.blob(blob))))
             os.unlink(run.site.path(blob))
             # What was being fetched for that goes on otherwise, and has to be written.
             target.stop()
             target.forget()
+    idle[elsewhere] = idle["cistern"]
 
     def times(beside):
-        return {name: median(beside[name]) / median(idle[name]) for name in idle}
+        return {name: median(beside[name]) / median(idle[name]) for name in beside}
 
     run.report.figure(
         "small hits while 4 GiB are fetched", "p99, × idle", times(busy), at_most=2.0)
