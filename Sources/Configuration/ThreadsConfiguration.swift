@@ -2,6 +2,6 @@
 package struct ThreadsConfiguration: Sendable, Equatable {
     /// Event loops, each its own thread.
     package var loops: Int
-    /// Threads that hash, write and do whatever else blocks.
+    /// Threads that hash, write and read what is not in memory.
     package var workers: Int
 }

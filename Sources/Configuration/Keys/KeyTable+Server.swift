@@ -112,7 +112,7 @@ enum ThreadsKeys {
         "workers", ValueKind.integer(1...256),
         default: .computed("the number of cores, at least 2 and at most 4"),
         also: ["worker", "threads", "pool", "worker_threads"],
-        "Threads that hash, write and do whatever else blocks.")
+        "Threads that hash, write and read what is not in memory.")
 
     static let section = Section(
         name: "threads", whereabouts: "in [threads]",
