@@ -2,8 +2,8 @@ import Synchronization
 
 /// Memory of large chunks, used again: new pages would be cleared and mapped for each of them.
 enum ChunkMemory {
-    /// What is kept when nobody needs it: four transfers' worth.
-    static let keptMax = 16
+    /// What is kept when nobody needs it, 1.5 MiB: what one transfer has in hand.
+    static let keptMax = 6
     /// Smaller chunks are seldom, and not worth a large one's memory.
     private static let pooledMin = Chunk.standardCapacity / 2
 

@@ -31,7 +31,7 @@ def streams(target, url, connections, seconds):
     return {"cpu s/GB": used / max(bytes / 1e9, 1e-9), "GB/s": bytes / 1e9 / seconds}
 
 
-def in_turns(run, targets, measure):
+def in_turns(run, targets, measure, rounds=None):
     """`measure` of each target in every round; the medians of each figure by target.
 
     What is busy although nobody asks it (`restless`) is held while others have their turn.
@@ -41,7 +41,7 @@ def in_turns(run, targets, measure):
     for target in restless:
         target.hold()
     try:
-        for _ in range(run.rounds):
+        for _ in range(rounds or run.rounds):
             for target in targets:
                 if target.restless:
                     target.go_on()
