@@ -20,7 +20,7 @@ struct BusyPolling {
     /// Whether the next wait should begin without sleep.
     var isWorthIt: Bool { shortWaitsMissing == 0 }
 
-    /// Somebody sent something after `time`.
+    /// A wait ended after `time`: somebody sent something, or a timer is due.
     mutating func waited(_ time: Duration) {
         if time > Self.shortWaitMax {
             shortWaitsMissing = max(shortWaitsMissing, Self.shortWaitsMin)
@@ -38,7 +38,7 @@ struct BusyPolling {
     }
 
     /// Somebody takes a body, at their own pace.
-    mutating func sawNoInput() {
+    mutating func foundOnlyRoom() {
         shortWaitsMissing = Self.shortWaitsMax
     }
 

@@ -205,10 +205,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         if !(busyPolling.isWorthIt && find(until: began + BusyPolling.timeMax, poller)) {
             _ = poller.wait(timeout: timeout)
         }
-        if poller.hasInput {
-            busyPolling.waited(now - began)
+        if poller.hasOnlyRoom {
+            busyPolling.foundOnlyRoom()
         } else {
-            busyPolling.sawNoInput()
+            busyPolling.waited(now - began)
         }
     }
 

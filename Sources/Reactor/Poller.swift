@@ -127,9 +127,9 @@ final class Poller {
         return count > 0
     }
 
-    /// Whether somebody has sent something, of what the last wait has found.
-    var hasInput: Bool {
-        (0..<count).contains { events[$0].events & EPOLLIN.rawValue != 0 }
+    /// Whether the last wait has found something, and all of it is room for what is to be sent.
+    var hasOnlyRoom: Bool {
+        count > 0 && (0..<count).allSatisfy { events[$0].events & EPOLLIN.rawValue == 0 }
     }
 
     /// Calls the handlers of what the last wait has found.

@@ -46,7 +46,7 @@ import Testing
         #expect(Self.waits(&polling) > 0)
         polling.heardOfOthers()
         #expect(Self.waits(&polling) == BusyPolling.shortWaitsMax)
-        polling.sawNoInput()
+        polling.foundOnlyRoom()
         #expect(Self.waits(&polling) == BusyPolling.shortWaitsMax)
     }
 }

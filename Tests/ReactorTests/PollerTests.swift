@@ -32,4 +32,22 @@ import Testing
         if poller.wait(timeout: 0) { poller.dispatch() }
         #expect(seen == ["new"])
     }
+
+    // A timer that ends a wait is no client that takes a body at its own pace.
+    @Test func onlyRoomIsToldFromNothingAndFromInput() throws {
+        let poller = try Poller()
+        var ends: [Int32] = [-1, -1]
+        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+        defer { for end in ends { close(end) } }
+        #expect(!poller.wait(timeout: 0))
+        #expect(!poller.hasOnlyRoom)
+        _ = try poller.add(ends[0], [.read, .write, .edge]) { _ in }
+        #expect(poller.wait(timeout: 0))
+        #expect(poller.hasOnlyRoom)
+        poller.dispatch()
+        #expect(!poller.hasOnlyRoom)
+        #expect(write(ends[1], "x", 1) == 1)
+        #expect(poller.wait(timeout: 0))
+        #expect(!poller.hasOnlyRoom)
+    }
 }
