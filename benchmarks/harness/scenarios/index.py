@@ -133,16 +133,18 @@ def evict(run, cistern, what, blobs):
     cistern.stop()
     cistern.max_size = f"{used + (PULLS + BETWEEN // 2) * size}B"
     cistern.log_level = "info"
-    cistern.start()
-    settle(cistern)
-    warm(cistern, blobs)
-    os.sync()
-    roomy, roomy_p99 = pulls(cistern, pulled[:PULLS], blobs)
-    for blob in pulled[PULLS:-PULLS]:
-        load.download(cistern.blob(blob))
-    tight, tight_p99 = pulls(cistern, pulled[-PULLS:], blobs)
-    cistern.max_size = type(cistern).max_size
-    cistern.log_level = type(cistern).log_level
+    try:
+        cistern.start()
+        settle(cistern)
+        warm(cistern, blobs)
+        os.sync()
+        roomy, roomy_p99 = pulls(cistern, pulled[:PULLS], blobs)
+        for blob in pulled[PULLS:-PULLS]:
+            load.download(cistern.blob(blob))
+        tight, tight_p99 = pulls(cistern, pulled[-PULLS:], blobs)
+    finally:
+        cistern.max_size = type(cistern).max_size
+        cistern.log_level = type(cistern).log_level
     gone = median([each.evicted for each in tight])
     if sum(each.evicted for each in roomy) or gone < EVICTED * 0.9:
         raise RuntimeError(f"evicted by pulls: {roomy} with room, {tight} without")
