@@ -171,7 +171,7 @@ final class Connection {
     private enum Served {
         /// At once, as most are.
         case sent(Fate)
-        indirect case started(Sending)
+        case started(Sending)
     }
 
     /// Works an answer out.
@@ -249,8 +249,7 @@ final class Connection {
             return .sent(fate(outcome, writer, entry.head))
         }
         return .started(
-            Sending(writer: writer, rest: rest, head: entry.head, received: received) {
-                [self] outcome in
+            Sending(writer, rest, of: entry.head, received) { [self] outcome in
                 entry.repetition.finished(body, part, outcome) {
                     request(entry.head, received, id)
                 }
@@ -266,14 +265,29 @@ final class Connection {
     }
 
     /// An answer on its way.
-    private struct Sending {
+    ///
+    /// A class: what waits for a client keeps room for each copy of it.
+    private final class Sending {
         var writer: ResponseWriter
         /// What could not be sent at once.
         let rest: ResponseWriter.Rest
         let head: RequestHead
         let received: Instant
-        var isBodyLeft = false
+        let isBodyLeft: Bool
         let finished: ((ResponseOutcome) -> Void)?
+
+        init(
+            _ writer: ResponseWriter, _ rest: ResponseWriter.Rest, of head: RequestHead,
+            _ received: Instant, isBodyLeft: Bool = false,
+            finished: ((ResponseOutcome) -> Void)?
+        ) {
+            self.writer = writer
+            self.rest = rest
+            self.head = head
+            self.received = received
+            self.isBodyLeft = isBodyLeft
+            self.finished = finished
+        }
     }
 
     private func writer(_ id: RequestID, _ head: RequestHead, keepsAlive: Bool) -> ResponseWriter {
@@ -293,24 +307,23 @@ final class Connection {
         var writer = self.writer(request.id, request.head, keepsAlive: keepsAlive)
         let rest = writer.start(response)
         let sending = Sending(
-            writer: writer, rest: rest, head: request.head, received: request.received,
-            isBodyLeft: isBodyLeft, finished: response.finished)
-        if case .nothing = rest { return .sent(end(sending, writer)) }
+            writer, rest, of: request.head, request.received, isBodyLeft: isBodyLeft,
+            finished: response.finished)
+        if case .nothing = rest { return .sent(end(sending)) }
         return .started(sending)
     }
 
     private func finish(_ sending: Sending) async -> Fate {
-        var writer = sending.writer
         // Slow readers hold no memory for what they may ask next.
         input.releaseIfEmpty()
-        await writer.finish(sending.rest)
-        return end(sending, writer)
+        await sending.writer.finish(sending.rest)
+        return end(sending)
     }
 
-    private func end(_ sending: Sending, _ writer: ResponseWriter) -> Fate {
-        let outcome = writer.outcome(since: sending.received)
+    private func end(_ sending: Sending) -> Fate {
+        let outcome = sending.writer.outcome(since: sending.received)
         sending.finished?(outcome)
-        return fate(outcome, writer, sending.head, isBodyLeft: sending.isBodyLeft)
+        return fate(outcome, sending.writer, sending.head, isBodyLeft: sending.isBodyLeft)
     }
 
     private func fate(

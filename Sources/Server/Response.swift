@@ -20,8 +20,6 @@ package struct Response: Sendable {
     package var instead: (@Sendable () -> Response)?
     /// How the same answer is given to the next who asks in the same words; nil to ask each time.
     package var repetition: (any Repetition)?
-    /// Status line and fields as they were sent before, in place of the ones above.
-    var answeredBefore: [UInt8]?
     /// Called once, on the connection's loop, when the answer is sent or has been cut short.
     package var finished: (@Sendable (ResponseOutcome) -> Void)?
 

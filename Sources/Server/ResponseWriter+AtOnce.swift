@@ -7,13 +7,30 @@ extension ResponseWriter {
     enum Rest {
         case nothing
         /// Nothing was sent yet.
-        case all(Response)
-        /// The same of one that was given before.
-        case allAgain(RepeatedRequests.Entry, HeadPart?, Body)
+        case all(Unsent)
         /// Bytes from an offset on.
         case bytes([UInt8], from: Int)
         /// A head and a range of a complete file, from an offset in both together on.
         case file(GrowingFile, Range<Int64>, behind: [UInt8], from: Int)
+    }
+
+    /// An answer that has to be waited for.
+    ///
+    /// A class: what waits for a client keeps room for each copy of it.
+    final class Unsent {
+        typealias Instead = @Sendable () -> Response
+
+        /// Status line and fields, but for those that are the connection's.
+        let fields: [UInt8]
+        let body: Body
+        /// See `Response.instead`.
+        let instead: Instead?
+
+        init(fields: [UInt8], body: Body, instead: Instead?) {
+            self.fields = fields
+            self.body = body
+            self.instead = instead
+        }
     }
 
     /// Up to here a range of a file is copied behind its head.
@@ -23,7 +40,7 @@ extension ResponseWriter {
 
     /// Nil, and nothing sent, if the answer has to be waited for.
     mutating func sendNow(
-        _ status: Int, _ body: Body, appendFields: (ResponseWriter, inout [UInt8]) -> Void
+        _ status: Int, _ body: Body, appendFields: (inout [UInt8]) -> Void
     ) throws(Cut) -> Rest? {
         switch body {
         case .multipart, .stream: return nil
@@ -48,7 +65,7 @@ extension ResponseWriter {
     /// A range of a file that is complete and in memory; nil, and nothing sent, if it is not.
     private mutating func sendNow(
         _ file: GrowingFile, _ range: Range<Int64>?,
-        _ appendFields: (ResponseWriter, inout [UInt8]) -> Void
+        _ appendFields: (inout [UInt8]) -> Void
     ) throws(Cut) -> Rest? {
         let progress = file.progress
         let range = range ?? 0..<progress.written
@@ -89,16 +106,6 @@ extension ResponseWriter {
             file.residency.noteWhole(at: now)
         }
         return true
-    }
-
-    private mutating func startHead(
-        _ framing: Framing, _ appendFields: (ResponseWriter, inout [UInt8]) -> Void
-    ) -> [UInt8] {
-        var head = state.takeHeadBuffer()
-        appendFields(self, &head)
-        appendOwnFields(framing, to: &head)
-        overhead += Int64(head.count)
-        return head
     }
 
     /// Sends the head and a small range by one call, as far as the kernel takes them at once: two

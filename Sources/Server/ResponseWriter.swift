@@ -56,34 +56,36 @@ struct ResponseWriter {
     ///
     /// Most answers are sent whole by this, without any cost of asynchronous calls.
     mutating func start(_ response: Response) -> Rest {
-        start(response.status, response.body) { writer, head in
-            writer.appendFields(of: response, to: &head)
-        } ?? .all(response)
+        layOut(response.body)
+        let contentType = layout?.contentType
+        return start(response.status, response.body, or: response.instead) {
+            Self.appendFields(of: response, contentType, to: &$0)
+        }
     }
 
     /// The same with the status and the fields of an answer that was given before.
     mutating func start(
         again entry: RepeatedRequests.Entry, _ part: HeadPart?, _ body: Body
     ) -> Rest {
-        let rest = start(entry.status, body) { _, head in
-            entry.appendAnswerHead(part, to: &head)
-        }
-        return rest ?? .allAgain(entry, part, body)
+        start(entry.status, body, or: nil) { entry.appendAnswerHead(part, to: &$0) }
     }
 
-    /// Nil, and nothing sent, if the answer has to be waited for.
     private mutating func start(
-        _ status: Int, _ body: Body, appendFields: (ResponseWriter, inout [UInt8]) -> Void
-    ) -> Rest? {
+        _ status: Int, _ body: Body, or instead: Unsent.Instead?,
+        appendFields: (inout [UInt8]) -> Void
+    ) -> Rest {
         self.status = status
         writtenBefore = socket.written
         socket.startAnswer()
         do throws(Cut) {
-            return try sendNow(status, body, appendFields: appendFields)
+            if let rest = try sendNow(status, body, appendFields: appendFields) { return rest }
         } catch {
             cut = error
             return .nothing
         }
+        var fields: [UInt8] = []
+        appendFields(&fields)
+        return .all(Unsent(fields: fields, body: body, instead: instead))
     }
 
     /// Sends what is left, waiting for the client and for what it is made of.
@@ -91,13 +93,7 @@ struct ResponseWriter {
         do throws(Cut) {
             switch rest {
             case .nothing: break
-            case .all(let response): try await send(response)
-            case .allAgain(let entry, let part, let body):
-                var response = Response(status: entry.status, body: body)
-                var head: [UInt8] = []
-                entry.appendAnswerHead(part, to: &head)
-                response.answeredBefore = head
-                try await send(response)
+            case .all(let unsent): try await send(unsent)
             case .bytes(let bytes, let sent): try await socket.send(bytes, from: sent)
             case .file(let file, let range, let head, let sent):
                 try await send(file, range, behind: head, from: sent)
@@ -115,23 +111,21 @@ struct ResponseWriter {
             duration: state.loop.now - received)
     }
 
-    private mutating func send(_ response: Response) async throws(Cut) {
-        if let file = unsureFile(response), try await !isSound(file) {
-            return try await sendInstead(of: response)
+    private mutating func send(_ unsent: Unsent) async throws(Cut) {
+        if let file = unsureFile(unsent.body), try await !isSound(file) {
+            return try await sendInstead(of: unsent)
         }
-        let framing = self.framing(response.status, response.body)
+        let framing = self.framing(status, unsent.body)
         if framing == .untilClose {
             keepsAlive = false
             endsByClosing = true
         }
-        var head = state.takeHeadBuffer()
-        appendHead(of: response, framing, to: &head)
-        overhead += Int64(head.count)
+        let head = startHead(framing) { $0.append(contentsOf: unsent.fields) }
         guard !isHead && framing != .none else {
-            if case .stream(let stream, _) = response.body { stream.cancel() }
+            if case .stream(let stream, _) = unsent.body { stream.cancel() }
             return try await sendJoined(head)
         }
-        switch response.body {
+        switch unsent.body {
         case .empty, .headOnly:
             try await sendJoined(head)
             // A length was promised of which there is nothing to send.
@@ -150,6 +144,12 @@ struct ResponseWriter {
     /// The parts of a multipart answer, made once for head and body.
     private var layout: MultipartByteRanges?
 
+    private mutating func layOut(_ body: Body) {
+        guard case .multipart(_, let ranges, let total, let contentType) = body else { return }
+        layout = MultipartByteRanges(
+            ranges, total: total, partType: contentType, seed: state.nextRequestID().value)
+    }
+
     /// Sends a buffer whose bytes are all that is sent for now, and gives it back.
     func sendJoined(_ buffer: consuming [UInt8], more: Bool = false) async throws(Cut) {
         let sent = try socket.sendNow(buffer, more: more)
@@ -162,8 +162,8 @@ struct ResponseWriter {
     /// The file of which a head would already promise what is not sure yet.
     ///
     /// HTTP/1.0 knows no chunks, and an empty body has no end that could be withheld (INT-1).
-    private func unsureFile(_ response: Response) -> GrowingFile? {
-        guard case .file(let file, let range) = response.body, !isHead else { return nil }
+    private func unsureFile(_ body: Body) -> GrowingFile? {
+        guard case .file(let file, let range) = body, !isHead else { return nil }
         let progress = file.progress
         switch progress.phase {
         case .complete: return nil
@@ -181,19 +181,19 @@ struct ResponseWriter {
         return try await GrowthWait(socket, state, file).untilFinal() == .complete
     }
 
-    private mutating func sendInstead(of response: Response) async throws(Cut) {
-        let instead = response.instead?() ?? Response(status: 502)
+    private mutating func sendInstead(of unsent: Unsent) async throws(Cut) {
+        let instead = unsent.instead?() ?? Response(status: 502)
         var body: [UInt8] = []
         if case .bytes(let bytes) = instead.body { body = bytes }
         status = instead.status
-        var head = state.takeHeadBuffer()
-        appendHead(of: instead, .length(Int64(body.count)), to: &head)
-        overhead += Int64(head.count)
+        var head = startHead(.length(Int64(body.count))) {
+            Self.appendFields(of: instead, to: &$0)
+        }
         head.append(contentsOf: body)
         try await sendJoined(head)
     }
 
-    mutating func framing(_ status: Int, _ body: Body) -> Framing {
+    func framing(_ status: Int, _ body: Body) -> Framing {
         if status < 200 || status == 204 || status == 304 { return .none }
         switch body {
         case .empty: return .length(0)
@@ -201,11 +201,7 @@ struct ResponseWriter {
         case .headOnly(let length): return length.map { .length($0) } ?? .none
         case .file(let file, let range):
             return length(range.map { Int64($0.count) } ?? file.progress.total)
-        case .multipart(_, let ranges, let total, let contentType):
-            let layout = MultipartByteRanges(
-                ranges, total: total, partType: contentType, seed: state.nextRequestID().value)
-            self.layout = layout
-            return length(layout.length)
+        case .multipart: return length(layout?.length)
         case .stream(_, let length): return self.length(length)
         }
     }
@@ -222,29 +218,36 @@ struct ResponseWriter {
         "Date", "Connection", "Content-Length", "Transfer-Encoding", "X-Request-Id",
     ]
 
-    private func appendHead(
-        of response: Response, _ framing: Framing, to output: inout [UInt8]
-    ) {
-        appendFields(of: response, to: &output)
-        appendOwnFields(framing, to: &output)
+    /// A buffer with the whole head, which counts as overhead.
+    ///
+    /// Never inlined, for what waits would keep room for its variables.
+    @inline(never)
+    mutating func startHead(
+        _ framing: Framing, _ appendFields: (inout [UInt8]) -> Void
+    ) -> [UInt8] {
+        var head = state.takeHeadBuffer()
+        appendFields(&head)
+        appendOwnFields(framing, to: &head)
+        overhead += Int64(head.count)
+        return head
     }
 
-    /// Status line and fields of a response, or those it had before.
-    private func appendFields(of response: Response, to output: inout [UInt8]) {
-        if let head = response.answeredBefore { return output.append(contentsOf: head) }
+    private static func appendFields(
+        of response: Response, _ contentType: String? = nil, to output: inout [UInt8]
+    ) {
         var head = ResponseHead(
             status: response.status, reason: response.reason, fields: response.fields)
-        if head.fields.contains(anyOf: Self.ownFields) {
-            for name in Self.ownFields { head.fields.remove(name) }
+        if head.fields.contains(anyOf: ownFields) {
+            for name in ownFields { head.fields.remove(name) }
         }
-        if let layout { head.fields.set("Content-Type", layout.contentType) }
+        if let contentType { head.fields.set("Content-Type", contentType) }
         head.serialize(into: &output)
         // The empty line comes back behind the connection's own fields.
         output.removeLast(2)
     }
 
     /// Adds what only the connection can say, and the empty line.
-    func appendOwnFields(_ framing: Framing, to output: inout [UInt8]) {
+    private func appendOwnFields(_ framing: Framing, to output: inout [UInt8]) {
         id.appendField(to: &output)
         state.appendDate(to: &output)
         switch framing {
