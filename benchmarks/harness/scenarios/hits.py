@@ -154,25 +154,25 @@ def scaling(run):
     have CPU time for. The busiest loop alone says less here: the one beside wrk gets little of its
     core, and the clients of the other, answered sooner, ask more.
     """
-    cistern = run.targets["cistern"]
-    rates = {}
-    for loops in (1, 2):
-        cistern.stop()
-        cistern.loops = loops
-        cistern.start(cores="0,1")
-        url = cistern.manifest("latest")
-        load.wrk(url, 256, 1)
-        rates[loops] = median([per_cpu_second(cistern, url, run.seconds) for _ in range(run.rounds)])
-    cistern.stop()
-    cistern.loops = 1
+    one, two = run.targets["cistern"], run.another("cistern", "two loops")
+    two.loops = 2
+    for target in (one, two):
+        target.start(cores="0,1")
+        load.wrk(target.manifest("latest"), 256, 1)
+    medians = in_turns(
+        run, [one, two], lambda target: per_cpu_second(target, run.seconds), 2 * run.rounds - 1)
+    for target in (one, two):
+        target.stop()
+        target.forget()
+    rates = figures(medians, "requests/CPU s")
     run.report.figure(
         "two serve loops on two cores, 256 connections",
         "twice the requests per CPU s, × one loop",
-        {"cistern": 2 * rates[2] / rates[1]}, at_least=1.7)
+        {"cistern": 2 * rates[two.name] / rates[one.name]}, at_least=1.7)
 
 
-def per_cpu_second(target, url, seconds):
+def per_cpu_second(target, seconds):
     """Requests for each CPU second of all threads."""
     before = target.cpu()
-    requests = load.wrk(url, 256, seconds)["requests"]
-    return requests / (target.cpu() - before)
+    requests = load.wrk(target.manifest("latest"), 256, seconds)["requests"]
+    return {"requests/CPU s": requests / (target.cpu() - before)}
