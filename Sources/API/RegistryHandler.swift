@@ -157,11 +157,8 @@ package final class RegistryHandler: RequestHandler {
             answer = await push(request, route, repository, name, table, gate)
         } else {
             answer = await pull(request, route, repository, name, gate)
-            // Who has logged in is asked for it each time (AUTH-5), and which member of a group
-            // gives something may change with each of them.
-            if repository.isGroup || request.head.headers.contains("Authorization") {
-                answer.again = nil
-            }
+            // Who has logged in is asked for it each time (AUTH-5).
+            if request.head.headers.contains("Authorization") { answer.again = nil }
         }
         if selection.repository.passesLoginsOn {
             answer = ClientView.challenging(answer, request, repository.name)

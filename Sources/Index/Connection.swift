@@ -8,6 +8,7 @@ final class Connection {
     private let handle: OpaquePointer
     private var statements: [OpaquePointer?]
     private var hasChangedShown = false
+    private var hasTakenIn = false
 
     /// How long a statement waits for another connection's lock.
     private static let busyMilliseconds: Int32 = 250
@@ -72,6 +73,7 @@ final class Connection {
     /// Only one use of each at a time.
     func statement(_ query: Query) throws(IndexError) -> Statement {
         if query.changesShown { hasChangedShown = true }
+        if query == .insertHosted { hasTakenIn = true }
         if let raw = statements[query.rawValue] { return Statement(raw, of: self) }
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v3(
@@ -85,6 +87,12 @@ final class Connection {
     func takeShownChanged() -> Bool {
         defer { hasChangedShown = false }
         return hasChangedShown
+    }
+
+    /// Whether a hosted repository may have been given something since it was asked last.
+    func takeTakenIn() -> Bool {
+        defer { hasTakenIn = false }
+        return hasTakenIn
     }
 
     /// Runs `body` inside one transaction; an error rolls it back.

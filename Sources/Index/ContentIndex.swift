@@ -41,6 +41,7 @@ package final class ContentIndex: Sendable {
     ///
     /// Written on the index thread. After a transaction that failed it is more than there is.
     let keptReferrersBytes = Atomic<Int64>(-1)
+    private let takenInCount = Atomic<UInt64>(0)
     private let footprintBytes: Atomic<Int64>
     private let damaged = Atomic<Bool>(false)
 
@@ -152,6 +153,9 @@ package final class ContentIndex: Sendable {
     /// Who looks something up after reading it may believe that until it changes.
     package var epoch: UInt64 { knownLinks.epoch }
 
+    /// Counts changes by which a hosted repository may own another name.
+    package var takenIn: UInt64 { takenInCount.load(ordering: .sequentiallyConsistent) }
+
     /// Sums over all stored objects, kept in memory.
     package var totals: IndexTotals { totalsState.withLock { $0 } }
 
@@ -206,7 +210,7 @@ package final class ContentIndex: Sendable {
             try self.writer.withLock { writer throws(IndexError) -> T in
                 guard let writer else { throw IndexError.closed }
                 // Also after an error: what was done before it may have been committed.
-                defer { if writer.takeShownChanged() { self.knownLinks.forget() } }
+                defer { self.countChanges(writer) }
                 do throws(IndexError) {
                     let result = try body(writer)
                     self.settle(writer)
@@ -217,6 +221,11 @@ package final class ContentIndex: Sendable {
                 }
             }
         }
+    }
+
+    private func countChanges(_ writer: Connection) {
+        if writer.takeShownChanged() { knownLinks.forget() }
+        if writer.takeTakenIn() { takenInCount.add(1, ordering: .sequentiallyConsistent) }
     }
 
     /// The transaction has been committed: what fails here must not look as if it had not.

@@ -68,34 +68,42 @@ package final class GroupRepository: Sendable {
     package func manifest(
         _ name: RepositoryName, _ reference: Reference, isHead: Bool = false
     ) async throws(RegistryError) -> ManifestAnswer {
+        let unowned = UnownedName(name, in: hosted, content)
         let owned = try await owned(name) { owner throws(RegistryError) in
             try await owner.manifest(name, reference, isHead: isHead)
         }
         if let owned { return owned }
         for member in members {
-            if let local = await member.localManifest(name, reference) { return local }
+            let local = await member.localManifest(name, reference, while: unowned)
+            if let local { return local }
         }
-        return try await firstOf(ordered(name, reference), name) {
+        var answer = try await firstOf(ordered(name, reference), name) {
             member, bound throws(RegistryError) in
             try await member.manifest(name, reference, within: bound)
         }
+        answer.again = nil
+        return answer
     }
 
     /// The blob, complete or growing.
     package func blob(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobAnswer {
+        let unowned = UnownedName(name, in: hosted, content)
         let owned = try await owned(name) { owner throws(RegistryError) in
             try await owner.blob(name, digest)
         }
         if let owned { return owned }
         for member in members {
-            if let local = await member.localBlob(name, digest) { return local }
+            let local = await member.localBlob(name, digest, while: unowned)
+            if let local { return local }
         }
-        return try await firstOf(ordered(name, .digest(digest)), name) {
+        var answer = try await firstOf(ordered(name, .digest(digest)), name) {
             member, bound throws(RegistryError) in
             try await member.blob(name, digest, within: bound)
         }
+        answer.again = nil
+        return answer
     }
 
     /// What HEAD of a blob answers.

@@ -33,10 +33,14 @@ package final class HostedRepository: Sendable {
     package func manifest(
         _ name: RepositoryName, _ reference: Reference, isHead: Bool = false
     ) async throws(RegistryError) -> ManifestAnswer {
+        let epoch = content.index.epoch
         guard let digest = storedDigest(name, reference), !isHead || lease(digest, name),
             let manifest = await content.manifest(digest)
         else { throw .notFound }
-        return ManifestAnswer(manifest: manifest, outcome: .hit)
+        var answer = ManifestAnswer(manifest: manifest, outcome: .hit)
+        // Each HEAD renews the lease.
+        if !isHead { answer.again = HotManifest(digest, in: content, since: epoch) }
+        return answer
     }
 
     private func digest(of reference: Reference, _ name: RepositoryName) -> Digest? {
@@ -61,7 +65,8 @@ package final class HostedRepository: Sendable {
         }
         content.store.markUsed(digest)
         return BlobAnswer(
-            digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
+            digest: digest, content: .file(file), size: file.progress.total, outcome: .hit,
+            again: HotBlobs(of: scope, name, in: content))
     }
 
     package func blobHead(

@@ -9,16 +9,23 @@ package final class HotBlobs: Sendable {
     private let content: Content
     private let scope: Scope
     private let name: RepositoryName
+    /// In a group.
+    private let unowned: UnownedName?
 
-    init(of scope: Scope, _ name: RepositoryName, in content: Content) {
+    init(
+        of scope: Scope, _ name: RepositoryName, in content: Content,
+        while unowned: UnownedName? = nil
+    ) {
         self.content = content
         self.scope = scope
         self.name = name
+        self.unowned = unowned
     }
 
     /// The complete file, marked as used; nil if it has to be looked for.
     package func file(_ digest: Digest) -> GrowingFile? {
-        guard content.index.isKnownToLink(repository: scope.key, name: name, digest)
+        guard unowned?.holds ?? true,
+            content.index.isKnownToLink(repository: scope.key, name: name, digest)
         else { return nil }
         return content.store.ready(digest)
     }
@@ -37,17 +44,24 @@ package final class HotManifest: Sendable {
     private let epoch: UInt64
     /// The second by the clock in which its answer holds, if that tells how long a tag is fresh.
     private let second: Int64?
+    /// In a group.
+    private let unowned: UnownedName?
 
-    init(_ digest: Digest, in content: Content, since epoch: UInt64, within second: Int64? = nil) {
+    init(
+        _ digest: Digest, in content: Content, since epoch: UInt64, within second: Int64? = nil,
+        while unowned: UnownedName? = nil
+    ) {
         self.content = content
         self.digest = digest
         self.epoch = epoch
         self.second = second
+        self.unowned = unowned
     }
 
     /// The manifest, marked as used.
     package func again() -> StoredManifest? {
         if let second, content.loop.clock.wallSeconds != second { return nil }
+        guard unowned?.holds ?? true else { return nil }
         return content.hotManifest(digest, since: epoch)
     }
 }

@@ -64,7 +64,11 @@ package final class ProxyRepository: Sendable {
     // MARK: - Local
 
     /// The manifest, if it needs no upstream: a digest seen under this name, or a fresh tag.
-    func localManifest(_ name: RepositoryName, _ reference: Reference) async -> ManifestAnswer? {
+    ///
+    /// A group that gives it may do so again while the name is `unowned`.
+    func localManifest(
+        _ name: RepositoryName, _ reference: Reference, while unowned: UnownedName? = nil
+    ) async -> ManifestAnswer? {
         guard allows(name) else { return nil }
         let name = canonical(name)
         let epoch = content.index.epoch
@@ -74,7 +78,9 @@ package final class ProxyRepository: Sendable {
                 let manifest = await content.manifest(digest)
             else { return nil }
             var answer = ManifestAnswer(manifest: manifest, outcome: .hit)
-            if mayRepeat { answer.again = HotManifest(digest, in: content, since: epoch) }
+            if mayRepeat {
+                answer.again = HotManifest(digest, in: content, since: epoch, while: unowned)
+            }
             return answer
         case .tag(let tag):
             guard let row = content.tag(scope, name, tag) else { return nil }
@@ -88,7 +94,8 @@ package final class ProxyRepository: Sendable {
             var answer = ManifestAnswer(manifest: manifest, outcome: outcome)
             if mayRepeat {
                 // The next second has another time to live.
-                answer.again = HotManifest(row.digest, in: content, since: epoch, within: now)
+                answer.again = HotManifest(
+                    row.digest, in: content, since: epoch, within: now, while: unowned)
             }
             return answer
         }
@@ -104,7 +111,11 @@ package final class ProxyRepository: Sendable {
     }
 
     /// The blob, if it is stored and was seen under this name.
-    func localBlob(_ name: RepositoryName, _ digest: Digest) async -> BlobAnswer? {
+    ///
+    /// A group that gives it may do so again while the name is `unowned`.
+    func localBlob(
+        _ name: RepositoryName, _ digest: Digest, while unowned: UnownedName? = nil
+    ) async -> BlobAnswer? {
         guard allows(name) else { return nil }
         let name = canonical(name)
         guard content.isLinked(scope, name, digest),
@@ -113,7 +124,7 @@ package final class ProxyRepository: Sendable {
         content.store.markUsed(digest)
         var answer = BlobAnswer(
             digest: digest, content: .file(file), size: file.progress.total, outcome: .hit)
-        if mayRepeat { answer.again = HotBlobs(of: scope, name, in: content) }
+        if mayRepeat { answer.again = HotBlobs(of: scope, name, in: content, while: unowned) }
         return answer
     }
 

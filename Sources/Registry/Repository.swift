@@ -15,10 +15,6 @@ package enum Repository: Sendable {
         }
     }
 
-    package var isGroup: Bool {
-        if case .group = self { true } else { false }
-    }
-
     /// Whether clients are shown what their own logins may see.
     package var passesLoginsOn: Bool {
         switch self {

@@ -148,4 +148,62 @@ struct E69_RepeatedTests {
         // Asked all the time: being asked does not keep it alive.
         #expect(poll { (try? client.request(target).body) == new.index.content.bytes })
     }
+
+    // AUTH-10: of a group, too; with the first push nobody else's is shown under the name.
+    @Test func aGroupGivesItAgainUntilSomebodyPushes() throws {
+        let scene = try HostedScene(base: "/v2/")
+        scene.upstream.add(image, "library/a")
+        let layer = image.platforms[0].blobs[0]
+        let targets = [
+            "manifests/latest", "manifests/\(image.index.digest)", "blobs/\(layer.digest)",
+        ].map { scene.target("library/a", $0) }
+        let client = try RawClient(scene.address)
+        let first = try targets.map { try client.request($0) }
+        #expect(first.allSatisfy { $0.status == 200 })
+        scene.upstream.forgetRequests()
+        for _ in 0..<3 {
+            for _ in 0..<4 {
+                for (target, first) in zip(targets, first) {
+                    #expect(try client.request(target).body == first.body, "\(target)")
+                }
+            }
+            // Under another name: nothing changes here.
+            try scene.push("library/b", blob: TestContent(seed: 6920, size: 100).bytes)
+        }
+        #expect(scene.upstream.requests.isEmpty)
+        let own = TestContent(seed: 6921, size: 100)
+        try scene.push("library/a", blob: own.bytes)
+        for target in targets { #expect(try client.request(target).status == 404, "\(target)") }
+        let pushed = scene.target("library/a", "blobs/\(own.digest)")
+        for _ in 0..<4 { #expect(try client.request(pushed).body == own.bytes) }
+        #expect(try scene.request("DELETE", pushed).status == 202)
+        for (target, first) in zip(targets, first) {
+            #expect(try client.request(target).body == first.body, "\(target)")
+        }
+        #expect(try client.request(pushed).status == 404)
+    }
+
+    // What was pushed is given again until it is pushed anew or deleted.
+    @Test(arguments: HostedScene.bases)
+    func whatWasPushedIsGivenAgainUntilItIsDeleted(base: String) throws {
+        let scene = try HostedScene(base: base)
+        let client = try RawClient(scene.address)
+        let tag = scene.target("app/a", "manifests/v1")
+        for seed in [UInt64(6930), 6931] {
+            let manifest = try scene.pushImage("app/a", "v1", seed: seed)
+            let digest = scene.target("app/a", "manifests/\(MessageDigest.of(manifest))")
+            for _ in 0..<4 {
+                #expect(try client.request(tag).body == manifest)
+                #expect(try client.request(digest).body == manifest)
+            }
+        }
+        let blob = TestContent(seed: 6932, size: 40_000)
+        try scene.push("app/a", blob: blob.bytes)
+        let target = scene.target("app/a", "blobs/\(blob.digest)")
+        for _ in 0..<4 { #expect(try client.request(target).body == blob.bytes) }
+        for gone in [tag, target] {
+            #expect(try scene.request("DELETE", gone).status == 202)
+            #expect(try client.request(gone).status == 404)
+        }
+    }
 }

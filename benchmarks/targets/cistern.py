@@ -8,6 +8,10 @@ import urllib.request
 from harness.targets import Process, free_port
 
 
+#: A hosted repository in front of the proxy.
+GROUP = "all"
+
+
 class Target(Process):
     name = "cistern"
     cache = "store"
@@ -45,6 +49,11 @@ type = "proxy"
 registry = "bench.example.org"
 upstream = "http://127.0.0.1:{self.run.upstream.port}"
 tag_ttl = "1d"
+[repositories.own]
+type = "hosted"
+[repositories.{GROUP}]
+type = "group"
+members = ["own", "bench"]
 [limits]
 connections = 20000
 connections_per_address = 20000
@@ -64,6 +73,10 @@ access = "off"
     def base(self):
         scheme = "https" if self.tls else "http"
         return f"{scheme}://127.0.0.1:{self.port}/v2/bench/{self.run.image}"
+
+    def in_group(self, url):
+        """The same, asked of the group."""
+        return url.replace("/v2/bench/", f"/v2/{GROUP}/", 1)
 
     def stored(self, blob):
         """The file of a blob that was pulled."""

@@ -25,6 +25,25 @@ def manifest_hits(run):
             run.report.ratio(what, "requests/s", rate, at_least=1.1)
 
 
+def group_hits(run):
+    """Through a group with a hosted repository, as most have it who come from Nexus."""
+    blob = run.site.blob(4096)
+    chosen = prepared(
+        run, [LIMIT, "cistern"], lambda target: [target.manifest("latest"), target.blob(blob)])
+    things = (
+        ("manifest hit by tag", lambda target: target.manifest("latest"), 0.8),
+        ("blob hit of 4 KiB", lambda target: target.blob(blob), 1.0))
+    for what, url, most in things:
+        def measure(target):
+            asked = url(target) if target.name == LIMIT else target.in_group(url(target))
+            return hits(target, asked, 32, run.seconds)
+
+        medians = in_turns(run, chosen, measure)
+        run.report.ratio(
+            what + " through a group, 32 connections", "cpu µs/request",
+            figures(medians, "cpu µs/request"), at_most=most)
+
+
 def small_blob_hits(run):
     blobs = [run.site.blob(run.site.small_size()) for _ in range(1000)]
     measure_small(run, prepared(run, [LIMIT, "cistern"]), blobs)
