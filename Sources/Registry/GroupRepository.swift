@@ -110,13 +110,7 @@ package final class GroupRepository: Sendable {
     package func blobHead(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobHead {
-        let owned = try await owned(name) { owner throws(RegistryError) in
-            try await owner.blobHead(name, digest)
-        }
-        if let owned { return owned }
-        for member in members {
-            if let stored = try? await member.storedBlobHead(name, digest) { return stored }
-        }
+        if let local = try await localBlobHead(name, digest) { return local }
         return try await firstOf(ordered(name, .digest(digest)), name) {
             member, bound throws(RegistryError) in
             try await member.blobHead(name, digest, within: bound)
@@ -128,6 +122,13 @@ package final class GroupRepository: Sendable {
     package func storedBlobHead(
         _ name: RepositoryName, _ digest: Digest
     ) async throws(RegistryError) -> BlobHead {
+        guard let local = try await localBlobHead(name, digest) else { throw .notFound }
+        return local
+    }
+
+    private func localBlobHead(
+        _ name: RepositoryName, _ digest: Digest
+    ) async throws(RegistryError) -> BlobHead? {
         let owned = try await owned(name) { owner throws(RegistryError) in
             try await owner.blobHead(name, digest)
         }
@@ -135,7 +136,7 @@ package final class GroupRepository: Sendable {
         for member in members {
             if let stored = try? await member.storedBlobHead(name, digest) { return stored }
         }
-        throw .notFound
+        return nil
     }
 
     /// The tags of all members that know the name, each once.
