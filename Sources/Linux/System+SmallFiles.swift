@@ -22,6 +22,18 @@ extension System {
         }
     }
 
+    /// Writes all of `text` where the descriptor stands.
+    package static func writeAll(_ fd: Int32, _ text: String) throws(Errno) {
+        let bytes = Array(text.utf8)
+        try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) in
+            let raw = UnsafeRawBufferPointer(buffer)
+            var written = 0
+            while written < raw.count {
+                written += try write(fd, UnsafeRawBufferPointer(rebasing: raw[written...]))
+            }
+        }
+    }
+
     /// Puts `bytes` in a file's place so that whoever reads it sees the old or the new, whole.
     ///
     /// Owner and mode stay, but that only a group may read besides. A new one is its owner's alone;

@@ -40,7 +40,7 @@ package final class Journal: Sendable {
             if whole < bytes.count { try System.ftruncate(file.raw, Int64(whole)) }
             _ = lines.popLast()
             let done = Self.entries(lines.dropFirst())
-            if whole == 0 { try Self.write("\(header)\n", file.raw) }
+            if whole == 0 { try System.writeAll(file.raw, "\(header)\n") }
             state = Mutex(State(file: file, done: done))
         } catch {
             throw Self.failure(path, error)
@@ -84,18 +84,6 @@ package final class Journal: Sendable {
         return done
     }
 
-    private static func write(_ text: String, _ file: Int32) throws(Errno) {
-        let bytes = Array(text.utf8)
-        var offset = 0
-        while offset < bytes.count {
-            let start = offset
-            offset += try bytes.withUnsafeBufferPointer { (raw) throws(Errno) -> Int in
-                try System.write(
-                    file, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: raw[start...])))
-            }
-        }
-    }
-
     private static func key(_ item: ImageItem) -> String {
         "\(item.target) \(item.targetReference)"
     }
@@ -111,7 +99,7 @@ package final class Journal: Sendable {
         let error = state.withLock { state -> Errno? in
             if state.done[key] == digest { return nil }
             do throws(Errno) {
-                try Self.write("\(key) \(digest)\n", state.file.raw)
+                try System.writeAll(state.file.raw, "\(key) \(digest)\n")
                 state.done[key] = digest
                 state.unsynced += 1
                 if state.unsynced >= Self.syncEvery {

@@ -20,7 +20,7 @@ struct ControlClient {
         let socket = try connect()
         var last = ""
         do throws(Errno) {
-            try Self.write(
+            try System.writeAll(
                 socket.raw, "\(method) \(target) HTTP/1.0\r\nHost: localhost\r\n\r\n")
             last = try Self.answer(from: socket.raw, line)
         } catch {
@@ -115,18 +115,6 @@ struct ControlClient {
                     last = String(decoding: bytes, as: UTF8.self)
                     line(last[...])
                 }
-            }
-        }
-    }
-
-    private static func write(_ fd: Int32, _ text: String) throws(Errno) {
-        let bytes = Array(text.utf8)
-        var offset = 0
-        while offset < bytes.count {
-            let start = offset
-            offset += try bytes.withUnsafeBufferPointer { (buffer) throws(Errno) -> Int in
-                try System.write(
-                    fd, UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[start...])))
             }
         }
     }
