@@ -47,6 +47,11 @@ package final class Journal: Sendable {
         }
     }
 
+    // The descriptor's end would not do: a child that is just being started has a copy.
+    deinit {
+        state.withLock { try? System.flock($0.file.raw, LOCK_UN) }
+    }
+
     private static func open(_ path: String) throws(Errno) -> FileDescriptor {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         for count in parts.indices {
