@@ -8,7 +8,7 @@ final class Connection {
     private let handle: OpaquePointer
     private var statements: [OpaquePointer?]
     private var hasChangedShown = false
-    private var hasTakenIn = false
+    private var hasPushed = false
 
     /// How long a statement waits for another connection's lock.
     private static let busyMilliseconds: Int32 = 250
@@ -73,7 +73,7 @@ final class Connection {
     /// Only one use of each at a time.
     func statement(_ query: Query) throws(IndexError) -> Statement {
         if query.changesShown { hasChangedShown = true }
-        if query == .insertHosted { hasTakenIn = true }
+        if query == .insertHosted { hasPushed = true }
         if let raw = statements[query.rawValue] { return Statement(raw, of: self) }
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v3(
@@ -90,9 +90,9 @@ final class Connection {
     }
 
     /// Whether a hosted repository may have been given something since it was asked last.
-    func takeTakenIn() -> Bool {
-        defer { hasTakenIn = false }
-        return hasTakenIn
+    func takePushed() -> Bool {
+        defer { hasPushed = false }
+        return hasPushed
     }
 
     /// Runs `body` inside one transaction; an error rolls it back.

@@ -41,7 +41,7 @@ package final class ContentIndex: Sendable {
     ///
     /// Written on the index thread. After a transaction that failed it is more than there is.
     let keptReferrersBytes = Atomic<Int64>(-1)
-    private let takenInCount = Atomic<UInt64>(0)
+    private let pushCount = Atomic<UInt64>(0)
     private let footprintBytes: Atomic<Int64>
     private let damaged = Atomic<Bool>(false)
 
@@ -154,7 +154,7 @@ package final class ContentIndex: Sendable {
     package var epoch: UInt64 { knownLinks.epoch }
 
     /// Counts changes by which a hosted repository may own another name.
-    package var takenIn: UInt64 { takenInCount.load(ordering: .sequentiallyConsistent) }
+    package var pushes: UInt64 { pushCount.load(ordering: .sequentiallyConsistent) }
 
     /// Sums over all stored objects, kept in memory.
     package var totals: IndexTotals { totalsState.withLock { $0 } }
@@ -225,7 +225,7 @@ package final class ContentIndex: Sendable {
 
     private func countChanges(_ writer: Connection) {
         if writer.takeShownChanged() { knownLinks.forget() }
-        if writer.takeTakenIn() { takenInCount.add(1, ordering: .sequentiallyConsistent) }
+        if writer.takePushed() { pushCount.add(1, ordering: .sequentiallyConsistent) }
     }
 
     /// The transaction has been committed: what fails here must not look as if it had not.

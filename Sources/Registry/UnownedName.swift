@@ -9,22 +9,22 @@ final class UnownedName: Sendable {
     private let hosted: [HostedRepository]
     private let content: Content
     /// What the index had counted when that was looked up last.
-    private let takenIn: Atomic<UInt64>
+    private let pushes: Atomic<UInt64>
 
     /// To be made before anybody is asked who owns the name.
     init(_ name: RepositoryName, in hosted: [HostedRepository], _ content: Content) {
         self.name = name
         self.hosted = hosted
         self.content = content
-        takenIn = Atomic(content.index.takenIn)
+        pushes = Atomic(content.index.pushes)
     }
 
     /// Whether it still is; looked up only after something has been pushed.
     var holds: Bool {
-        let takenIn = content.index.takenIn
-        if self.takenIn.load(ordering: .relaxed) == takenIn { return true }
+        let pushes = content.index.pushes
+        if self.pushes.load(ordering: .relaxed) == pushes { return true }
         guard !hosted.contains(where: { $0.owns(name) }) else { return false }
-        self.takenIn.store(takenIn, ordering: .relaxed)
+        self.pushes.store(pushes, ordering: .relaxed)
         return true
     }
 }
